@@ -1,0 +1,1 @@
+//! Seeded generator of realistic records, with a ledger of what must become of each.

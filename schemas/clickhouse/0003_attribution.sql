@@ -1,0 +1,46 @@
+-- One row per conversion record, replaced as a whole by the greater version.
+
+CREATE TABLE IF NOT EXISTS {db}.attribution_paths
+(
+    topic_id            UUID,
+    partition           Int32,
+    offset              Int64,
+    ordinal             UInt16,
+    identity_key        UUID,
+    customer_id         UUID,
+    source              LowCardinality(String),
+    event_id            String,
+    name                LowCardinality(String),
+    kind                LowCardinality(String),
+    order_id            String,
+    conversion_time     DateTime64(3, 'UTC'),
+    value_minor         Int64,
+    currency            LowCardinality(String),
+    touch_time          Array(DateTime64(3, 'UTC')),
+    touch_identity_key  Array(UUID),
+    touch_topic_id      Array(UUID),
+    touch_partition     Array(Int32),
+    touch_offset        Array(Int64),
+    touch_ordinal       Array(UInt16),
+    touch_kind          Array(LowCardinality(String)),
+    touch_channel       Array(LowCardinality(String)),
+    touch_source        Array(LowCardinality(String)),
+    touch_medium        Array(LowCardinality(String)),
+    touch_campaign      Array(LowCardinality(String)),
+    credit_first        Array(Int64),
+    credit_last         Array(Int64),
+    credit_last_non_direct Array(Int64),
+    credit_linear       Array(Int64),
+    credit_time_decay   Array(Int64),
+    credit_position     Array(Int64),
+    share_first         Array(UInt32)               COMMENT 'millionths',
+    share_last          Array(UInt32),
+    share_last_non_direct Array(UInt32),
+    share_linear        Array(UInt32),
+    share_time_decay    Array(UInt32),
+    share_position      Array(UInt32),
+    version             UInt128                     COMMENT '(log offset of the component''s last change) << 64 | request offset',
+    computed_at         DateTime64(3, 'UTC')
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (topic_id, partition, offset, ordinal);

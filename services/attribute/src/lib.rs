@@ -1,0 +1,1 @@
+//! Touchpoints to credits, one file per model. Pure.

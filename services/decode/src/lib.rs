@@ -1,0 +1,1 @@
+//! Bytes from a source topic to an event, or a rejection. Pure.

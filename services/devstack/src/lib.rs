@@ -1,0 +1,1 @@
+//! Real Kafka and ClickHouse on one machine, without Docker.

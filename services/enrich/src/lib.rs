@@ -1,0 +1,1 @@
+//! Campaign, channel, agent, session: what an event means for marketing. Pure.

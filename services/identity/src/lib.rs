@@ -1,0 +1,1 @@
+//! Identifiers to customers: the identity graph and its rules. Pure.

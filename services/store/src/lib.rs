@@ -1,0 +1,1 @@
+//! ClickHouse: Arrow batches in, look-ups out, migrations.

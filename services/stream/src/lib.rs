@@ -1,0 +1,1 @@
+//! Kafka: batches and plans, the identity log, dead letters, attribution requests.
