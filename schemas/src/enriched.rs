@@ -1,3 +1,5 @@
+use serde::{Deserialize, Serialize};
+
 use crate::{IdentifiedEvent, Key, Text};
 
 /// An event with everything marketing wants to know of it: the last state before rows.
@@ -30,7 +32,10 @@ pub struct EnrichedEvent {
 
 /// Cleaned campaign fields; empty when absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the fields are the utm_* parameters of the same names")]
+#[allow(
+    missing_docs,
+    reason = "the fields are the utm_* parameters of the same names"
+)]
 pub struct Campaign {
     pub id: Text,
     pub source: Text,
@@ -106,7 +111,8 @@ pub struct Touch {
 }
 
 /// What a conversion counts as.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum ConversionKind {
     /// Adds to revenue or to leads.
     Conversion,

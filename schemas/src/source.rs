@@ -1,8 +1,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Where a record came from. One source topic each; the names of the topics are in `topics.toml`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Source {
     /// Page views, product events and orders from site and app trackers.
     Web,
@@ -20,8 +23,14 @@ pub enum Source {
 
 impl Source {
     /// All sources, in the order in which `topics.toml` lists them.
-    pub const ALL: [Source; 6] =
-        [Source::Web, Source::Form, Source::Pos, Source::Support, Source::Crm, Source::AdSpend];
+    pub const ALL: [Source; 6] = [
+        Source::Web,
+        Source::Form,
+        Source::Pos,
+        Source::Support,
+        Source::Crm,
+        Source::AdSpend,
+    ];
 
     /// The name used in ClickHouse, in metrics and in mapping files.
     pub const fn as_str(self) -> &'static str {
