@@ -1,0 +1,311 @@
+use rdkafka::ClientContext;
+use rdkafka::admin::{
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
+    TopicReplication,
+};
+use rdkafka::client::Client;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::RDKafkaErrorCode;
+use schemas::topics::Topics;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task;
+use uuid::Uuid;
+
+use crate::log::LogContext;
+use crate::{Committed, KafkaConfig, Result, StreamError, native};
+
+const WAIT: Duration = Duration::from_secs(15);
+
+/// A topic as the cluster has it now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Kafka's id of it: a topic that is deleted and created again has another.
+    pub id: Uuid,
+    /// How many partitions it has.
+    pub partitions: i32,
+    /// Whether the broker stamps records with its own time.
+    pub log_append_time: bool,
+}
+
+/// Asks and tells the cluster things that are not records. Cheap to clone.
+#[derive(Clone)]
+pub struct Admin {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    config: KafkaConfig,
+    admin: AdminClient<LogContext>,
+    client: BaseConsumer<LogContext>,
+}
+
+impl Admin {
+    /// Makes the clients. Whether the cluster answers shows with the first question.
+    pub fn connect(config: &KafkaConfig) -> Result<Self> {
+        let admin = config
+            .admin_client(None)?
+            .create_with_context(LogContext)
+            .map_err(StreamError::kafka("create an admin client"))?;
+        let client = config
+            .admin_client(None)?
+            .create_with_context(LogContext)
+            .map_err(StreamError::kafka("create an admin client"))?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config: config.clone(),
+                admin,
+                client,
+            }),
+        })
+    }
+
+    /// Creates the topics that do not exist, with the cluster's default replication; leaves others as they are. Says
+    /// which it created.
+    pub async fn ensure_topics(&self, topics: &Topics) -> Result<Vec<String>> {
+        let new = topics.all().map(|topic| {
+            // -1: as many replicas as the cluster gives by default.
+            let new = NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(-1));
+            topic
+                .config
+                .iter()
+                .fold(new, |new, (key, value)| new.set(key, value))
+        });
+        let results = self
+            .inner
+            .admin
+            .create_topics(&new, &admin_options())
+            .await
+            .map_err(StreamError::kafka("create topics"))?;
+        let mut created = Vec::new();
+        for result in results {
+            match result {
+                Ok(name) => created.push(name),
+                Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Err((name, code)) => {
+                    return Err(StreamError::Broker {
+                        doing: "create a topic",
+                        code,
+                        detail: name,
+                    });
+                }
+            }
+        }
+        if !created.is_empty() {
+            self.wait_for_topics(&created).await?;
+        }
+        Ok(created)
+    }
+
+    /// Created topics take a moment to be known everywhere.
+    async fn wait_for_topics(&self, names: &[String]) -> Result<()> {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut attempts_left = 100;
+        loop {
+            match self.describe_topics(&names).await {
+                Err(StreamError::UnknownTopic { .. }) if attempts_left > 0 => attempts_left -= 1,
+                result => return result.map(drop),
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    }
+
+    /// What the cluster has under these names, in their order; [`StreamError::UnknownTopic`] if one is not there.
+    pub async fn describe_topics(&self, names: &[&str]) -> Result<Vec<TopicInfo>> {
+        let owned: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut topics = self
+            .blocking(move |inner| {
+                let names: Vec<&str> = owned.iter().map(String::as_str).collect();
+                describe(inner.client.client(), &names, WAIT)
+            })
+            .await?;
+        let specifiers: Vec<_> = names
+            .iter()
+            .map(|name| ResourceSpecifier::Topic(name))
+            .collect();
+        let configs = self
+            .inner
+            .admin
+            .describe_configs(&specifiers, &admin_options())
+            .await
+            .map_err(StreamError::kafka("read the configuration of topics"))?;
+        for config in configs {
+            let config = config.map_err(|code| StreamError::Broker {
+                doing: "read the configuration of a topic",
+                code,
+                detail: String::new(),
+            })?;
+            let OwnedResourceSpecifier::Topic(name) = &config.specifier else {
+                continue;
+            };
+            let kind = config
+                .get("message.timestamp.type")
+                .and_then(|entry| entry.value.as_deref());
+            for topic in topics.iter_mut().filter(|topic| *topic.name == **name) {
+                topic.log_append_time = kind == Some("LogAppendTime");
+            }
+        }
+        Ok(topics)
+    }
+
+    /// An error that names every topic whose records are not stamped by the broker (clause 11 of exactly-once).
+    pub fn require_log_append_time(topics: &[TopicInfo]) -> Result<()> {
+        let wrong: Vec<&str> = topics
+            .iter()
+            .filter(|topic| !topic.log_append_time)
+            .map(|topic| &*topic.name)
+            .collect();
+        if wrong.is_empty() {
+            Ok(())
+        } else {
+            Err(StreamError::NotLogAppendTime {
+                topics: wrong.join(", "),
+            })
+        }
+    }
+
+    /// The cluster's id.
+    pub async fn cluster_id(&self) -> Result<String> {
+        self.blocking(|inner| {
+            inner
+                .client
+                .client()
+                .fetch_cluster_id(WAIT)
+                .ok_or(StreamError::Broker {
+                    doing: "read the cluster's id",
+                    code: RDKafkaErrorCode::OperationTimedOut,
+                    detail: String::new(),
+                })
+        })
+        .await
+    }
+
+    /// Lowest offset and exclusive end of a partition's log.
+    pub async fn watermarks(&self, topic: &str, partition: i32) -> Result<(i64, i64)> {
+        let topic = topic.to_owned();
+        self.blocking(move |inner| {
+            inner
+                .client
+                .client()
+                .fetch_watermarks(&topic, partition, WAIT)
+                .map_err(StreamError::kafka("read the ends of a partition"))
+        })
+        .await
+    }
+
+    /// What `group` (a full name) has committed for the first `partitions` partitions of `topic`.
+    pub async fn committed(
+        &self,
+        group: &str,
+        topic: &str,
+        partitions: i32,
+    ) -> Result<Vec<Option<Committed>>> {
+        let (group, topic) = (group.to_owned(), topic.to_owned());
+        self.blocking(move |inner| {
+            // Asking needs a client of the group, but no member: it never subscribes.
+            let client: BaseConsumer<LogContext> = inner
+                .config
+                .admin_client(Some(&group))?
+                .create_with_context(LogContext)
+                .map_err(StreamError::kafka("create an admin client"))?;
+            let asked: Vec<(&str, i32)> = (0..partitions)
+                .map(|partition| (topic.as_str(), partition))
+                .collect();
+            native::committed(client.client(), &asked, WAIT)
+        })
+        .await
+    }
+
+    /// How many members `group` (a full name) has.
+    pub async fn group_members(&self, group: &str) -> Result<usize> {
+        let group = group.to_owned();
+        self.blocking(move |inner| {
+            let groups = inner
+                .client
+                .client()
+                .fetch_group_list(Some(&group), WAIT)
+                .map_err(StreamError::kafka("list a consumer group"))?;
+            Ok(groups
+                .groups()
+                .iter()
+                .map(|group| group.members().len())
+                .sum())
+        })
+        .await
+    }
+
+    /// Deletes topics; those that do not exist are no error.
+    pub async fn delete_topics(&self, names: &[&str]) -> Result<()> {
+        let results = self
+            .inner
+            .admin
+            .delete_topics(names, &admin_options())
+            .await
+            .map_err(StreamError::kafka("delete topics"))?;
+        for result in results {
+            match result {
+                Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
+                Err((name, code)) => {
+                    return Err(StreamError::Broker {
+                        doing: "delete a topic",
+                        code,
+                        detail: name,
+                    });
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn blocking<T: Send + 'static>(
+        &self,
+        ask: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let inner = Arc::clone(&self.inner);
+        // The task only ends early when the runtime does.
+        task::spawn_blocking(move || ask(&inner))
+            .await
+            .unwrap_or(Err(StreamError::Closed))
+    }
+}
+
+/// Ids and partition counts; the configuration is not asked for.
+pub(crate) fn describe<C: ClientContext>(
+    client: &Client<C>,
+    names: &[&str],
+    wait: Duration,
+) -> Result<Vec<TopicInfo>> {
+    let found = native::describe_topics(client, names, wait)?;
+    names
+        .iter()
+        .map(|name| {
+            let topic = found.iter().find(|topic| topic.name == *name);
+            match topic {
+                Some(topic) if topic.code == RDKafkaErrorCode::NoError => Ok(TopicInfo {
+                    name: Arc::from(*name),
+                    id: topic.id,
+                    partitions: i32::try_from(topic.partitions).unwrap_or(i32::MAX),
+                    log_append_time: false,
+                }),
+                Some(topic) if topic.code != RDKafkaErrorCode::UnknownTopicOrPartition => {
+                    Err(StreamError::Broker {
+                        doing: "describe a topic",
+                        code: topic.code,
+                        detail: (*name).to_owned(),
+                    })
+                }
+                _ => Err(StreamError::UnknownTopic {
+                    name: (*name).to_owned(),
+                }),
+            }
+        })
+        .collect()
+}
+
+fn admin_options() -> AdminOptions {
+    AdminOptions::new()
+        .request_timeout(Some(WAIT))
+        .operation_timeout(Some(WAIT))
+}
