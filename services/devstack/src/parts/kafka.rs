@@ -1,0 +1,114 @@
+//! Apache Kafka's published jars, as Maven resolves them from a pinned list.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::Stdio;
+
+use sha2::{Digest, Sha256};
+
+use super::machine::Machine;
+use super::{differs, hex, last_words};
+use crate::error::{Error, FileContext, Result};
+use crate::progress::Progress;
+
+pub(crate) const VERSION: &str = "4.3.1";
+pub(super) const FOLDER: &str = "kafka-4.3.1";
+/// The jars, Maven's own copy of them, and its plug-ins.
+pub(super) const NEEDED_BYTES: u64 = 200_000_000;
+
+const NAME: &str = "Apache Kafka 4.3.1";
+const POM: &str = include_str!("../../parts/kafka-pom.xml");
+/// What `sha256sum` prints for the jars.
+const DIGESTS: &str = include_str!("../../parts/kafka-4.3.1.sha256");
+/// Pinned, since Debian's Maven would choose one of 2012 by itself.
+const GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
+
+/// Whether every jar is there and is the pinned one.
+pub(super) fn is_complete(folder: &Path) -> bool {
+    folder.is_dir() && verify(folder).is_ok()
+}
+
+/// Lets Maven resolve and copy the jars into `folder`, and checks them.
+pub(super) fn fetch(machine: &Machine, folder: &Path, progress: Progress) -> Result<()> {
+    machine.java(progress)?;
+    let maven = machine.maven(progress)?;
+    let pom = folder.join("pom.xml");
+    fs::write(&pom, POM).during("write", &pom)?;
+    copy_dependencies(machine, &maven, folder, progress)?;
+    verify(folder)
+}
+
+fn copy_dependencies(
+    machine: &Machine,
+    maven: &Path,
+    folder: &Path,
+    progress: Progress,
+) -> Result<()> {
+    let run = |source: io::Error| Error::Run {
+        program: "mvn".to_owned(),
+        source,
+    };
+    let mut child = machine
+        .command(maven)
+        .args(["--batch-mode", GOAL, "-DincludeScope=runtime"])
+        .arg(format!("-DoutputDirectory={}", folder.display()))
+        .current_dir(folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(run)?;
+    let mut meter = progress.pieces(&format!("fetching {NAME} (44 MB)"), jars().count() as u64);
+    let (mut copied, mut said) = (0, Vec::new());
+    for line in child
+        .stdout
+        .take()
+        .into_iter()
+        .flat_map(|output| BufReader::new(output).lines())
+    {
+        let line = line.map_err(run)?;
+        if line.contains("Downloaded from") && line.contains(".jar ") || line.contains("Copying ") {
+            copied += 1;
+            meter.set(copied);
+        }
+        said.extend_from_slice(line.as_bytes());
+        said.push(b'\n');
+    }
+    let output = child.wait_with_output().map_err(run)?;
+    if output.status.success() {
+        return Ok(());
+    }
+    said.extend_from_slice(&output.stderr);
+    Err(Error::Fetch {
+        part: NAME.to_owned(),
+        cause: last_words(&said),
+    })
+}
+
+/// The pinned jars: digest and file name.
+fn jars() -> impl Iterator<Item = (&'static str, &'static str)> {
+    DIGESTS.lines().filter_map(|line| line.split_once("  "))
+}
+
+fn verify(folder: &Path) -> Result<()> {
+    for (expected, jar) in jars() {
+        let path = folder.join(jar);
+        let found = sha256(&path).during("read", &path)?;
+        if found != expected {
+            return Err(differs(NAME, jar, found, expected));
+        }
+    }
+    Ok(())
+}
+
+fn sha256(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut digest = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut block)? {
+            0 => return Ok(hex(&digest.finalize())),
+            read => digest.update(&block[..read]),
+        }
+    }
+}

@@ -1,0 +1,634 @@
+//! The stack as a whole: up, down, status, reset, and its parts one by one for tests that break them.
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use crate::clickhouse::{self, ClickHouse, Engine};
+use crate::error::{Error, FileContext, Result};
+use crate::kafka::{self, Kafka};
+use crate::parts::{Cache, Machine};
+use crate::process::{self, Recorded, Running};
+use crate::progress::Progress;
+use crate::{disk, external, ports};
+
+/// Where a stack lives and what it consists of.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The folder of everything that this stack writes.
+    pub state_dir: PathBuf,
+    /// The folder of fetched parts, shared by all stacks.
+    pub cache_dir: PathBuf,
+    /// The port of Kafka; 0 takes a free one and keeps it.
+    pub kafka_port: u16,
+    /// The port of ClickHouse's HTTP interface; 0 takes a free one and keeps it.
+    pub clickhouse_port: u16,
+    /// Brokers that run already: no Kafka is started.
+    pub brokers: Option<String>,
+    /// A ClickHouse that runs already: none is started.
+    pub clickhouse_url: Option<String>,
+    /// The parts to start; tests of one need not wait for the other.
+    pub parts: Vec<Part>,
+    /// The command that runs the front, to which `--port`, `--data` and `--library` are added.
+    pub front_command: Vec<OsString>,
+    /// What must be free on the disk of `state_dir` for a start.
+    pub min_free_bytes: u64,
+    /// The machine's programs.
+    pub machine: Machine,
+    /// How progress is shown.
+    pub progress: Progress,
+}
+
+impl Options {
+    /// The port that Kafka's clients expect.
+    pub const KAFKA_PORT: u16 = 9092;
+    /// The port that ClickHouse's clients expect.
+    pub const CLICKHOUSE_PORT: u16 = 8123;
+    const MIN_FREE_BYTES: u64 = 500_000_000;
+
+    /// The usual stack in `state_dir`, with `KAFKA_BROKERS`, `CLICKHOUSE_URL` and `TRIBUTARY_CACHE` of the environment.
+    ///
+    /// The front is run by this very program, as `dev front`.
+    pub fn from_env(state_dir: impl Into<PathBuf>) -> Self {
+        let named = |variable| {
+            std::env::var(variable)
+                .ok()
+                .filter(|value| !value.trim().is_empty())
+        };
+        let this_program =
+            std::env::current_exe().map_or_else(|_| "tributary".into(), PathBuf::into_os_string);
+        Self {
+            state_dir: state_dir.into(),
+            cache_dir: Cache::default_root(),
+            kafka_port: Self::KAFKA_PORT,
+            clickhouse_port: Self::CLICKHOUSE_PORT,
+            brokers: named(external::KAFKA_VARIABLE),
+            clickhouse_url: named(external::CLICKHOUSE_VARIABLE),
+            parts: Part::ALL.to_vec(),
+            front_command: vec![this_program, "dev".into(), "front".into()],
+            min_free_bytes: Self::MIN_FREE_BYTES,
+            machine: Machine::here(),
+            progress: Progress::auto(),
+        }
+    }
+}
+
+/// A part of the stack.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Part {
+    /// Apache Kafka.
+    Kafka,
+    /// ClickHouse, embedded or a server.
+    ClickHouse,
+}
+
+impl Part {
+    /// Every part, in the order of their start.
+    pub const ALL: [Self; 2] = [Self::ClickHouse, Self::Kafka];
+
+    /// The name for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Kafka => "Kafka",
+            Self::ClickHouse => "ClickHouse",
+        }
+    }
+
+    fn port_flag(self) -> &'static str {
+        match self {
+            Self::Kafka => "--kafka-port",
+            Self::ClickHouse => "--clickhouse-port",
+        }
+    }
+}
+
+/// How a part is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    /// It runs and answers.
+    Running,
+    /// Its process runs and does not answer (yet).
+    Silent,
+    /// It is not running.
+    Stopped,
+    /// It is not running, and was not stopped by `down`.
+    Died,
+    /// A server of the user's, which answers.
+    External,
+    /// A server of the user's, which does not answer.
+    ExternalSilent,
+}
+
+/// One line of `status`.
+#[derive(Debug, Clone, Serialize)]
+pub struct PartStatus {
+    /// The part.
+    pub part: Part,
+    /// How it is.
+    pub state: State,
+    /// Its process, if it is ours.
+    pub pid: Option<i32>,
+    /// Where clients find it: `host:port` for Kafka, a URL for ClickHouse, without credentials.
+    pub address: String,
+    /// Memory that its process holds.
+    pub resident_bytes: Option<u64>,
+    /// Its version, if known.
+    pub version: Option<String>,
+    /// Its log file, if it is ours.
+    pub log: Option<PathBuf>,
+}
+
+/// Where the stack's clients find its servers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Endpoints {
+    /// Kafka's bootstrap brokers.
+    pub brokers: String,
+    /// ClickHouse's HTTP interface.
+    pub clickhouse_url: String,
+}
+
+impl Endpoints {
+    /// The environment variables that hand these to other programs.
+    pub fn variables(&self) -> [(&'static str, &str); 2] {
+        [
+            (external::KAFKA_VARIABLE, &self.brokers),
+            (external::CLICKHOUSE_VARIABLE, &self.clickhouse_url),
+        ]
+    }
+}
+
+/// What a stack remembers between commands.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
+struct Memory {
+    kafka_port: u16,
+    controller_port: u16,
+    clickhouse_port: u16,
+    engine: Engine,
+}
+
+/// Kafka and ClickHouse of one state folder.
+pub struct Stack {
+    options: Options,
+    cache: Cache,
+    kafka: Kafka,
+    clickhouse: ClickHouse,
+}
+
+impl Stack {
+    /// Names a stack; touches nothing yet.
+    pub fn new(mut options: Options) -> Self {
+        // Servers get the folder in their configuration and must not depend on where a later command is run.
+        options.state_dir = std::path::absolute(&options.state_dir).unwrap_or(options.state_dir);
+        options.cache_dir = std::path::absolute(&options.cache_dir).unwrap_or(options.cache_dir);
+        Self {
+            cache: Cache::new(
+                options.cache_dir.clone(),
+                options.machine.clone(),
+                options.progress,
+            ),
+            kafka: Kafka::new(options.state_dir.join("kafka")),
+            clickhouse: ClickHouse::new(options.state_dir.join("clickhouse")),
+            options,
+        }
+    }
+
+    /// Starts what is not running and waits until everything answers. A second call changes nothing.
+    pub fn up(&self) -> Result<Endpoints> {
+        let _lock = self.lock()?;
+        let memory = self.prepare()?;
+        let mut started = Vec::new();
+        let result = self.start_missing(&memory, &mut started);
+        if result.is_err() {
+            // Half a stack would be in the way of the next attempt.
+            for (part, running) in started {
+                running.signal(libc::SIGKILL);
+                let _ = fs::remove_file(self.pid_file(part));
+            }
+        }
+        result.map(|()| self.endpoints_of(&memory))
+    }
+
+    /// Stops what this stack started; data stays.
+    pub fn down(&self) -> Result<()> {
+        if !self.options.state_dir.exists() {
+            self.options
+                .progress
+                .say("nothing is running: there is no stack here");
+            return Ok(());
+        }
+        let _lock = self.lock()?;
+        self.stop_all()
+    }
+
+    /// Stops the stack and deletes its data; fetched parts stay in the cache.
+    pub fn reset(&self) -> Result<()> {
+        if !self.options.state_dir.exists() {
+            return Ok(());
+        }
+        let lock = self.lock()?;
+        self.stop_all()?;
+        // Only what this stack made: the folder may be one that holds other things.
+        for name in ["kafka", "clickhouse"] {
+            let folder = self.options.state_dir.join(name);
+            if folder.exists() {
+                fs::remove_dir_all(&folder).during("remove", &folder)?;
+            }
+        }
+        for file in [self.memory_path(), self.lock_path()] {
+            if file.exists() {
+                fs::remove_file(&file).during("remove", &file)?;
+            }
+        }
+        drop(lock);
+        // It stays when it holds anything else.
+        let _ = fs::remove_dir(&self.options.state_dir);
+        Ok(())
+    }
+
+    /// How the parts are, in the order of the data path.
+    pub fn status(&self) -> Vec<PartStatus> {
+        vec![
+            self.status_of(Part::Kafka),
+            self.status_of(Part::ClickHouse),
+        ]
+    }
+
+    /// Where clients find the servers, running or not; the ports asked for when the stack was never up.
+    pub fn endpoints(&self) -> Endpoints {
+        self.endpoints_of(&self.remembered().unwrap_or(Memory {
+            kafka_port: self.options.kafka_port,
+            controller_port: 0,
+            clickhouse_port: self.options.clickhouse_port,
+            engine: Engine::Embedded,
+        }))
+    }
+
+    /// The embedded engine's library, fetched if need be.
+    pub fn library(&self) -> Result<PathBuf> {
+        self.cache.chdb()
+    }
+
+    /// Sends a signal to one part, for tests that break things. With SIGKILL, waits until it is gone.
+    pub fn kill(&self, part: Part, signal: i32) -> Result<()> {
+        let Recorded::Alive(running) = Running::recorded(&self.pid_file(part)) else {
+            return Err(Error::NotRunning { part: part.name() });
+        };
+        running.signal(signal);
+        if signal == libc::SIGKILL && !running.wait_ended(Duration::from_secs(10)) {
+            return Err(Error::Unstoppable {
+                part: part.name(),
+                pid: running.pid,
+            });
+        }
+        Ok(())
+    }
+
+    /// Starts one part of a stack that was up before, and waits until it answers.
+    pub fn start_one(&self, part: Part) -> Result<()> {
+        let _lock = self.lock()?;
+        let memory = self
+            .remembered()
+            .ok_or(Error::NotRunning { part: part.name() })?;
+        let running = self.launch(part, &memory)?;
+        self.wait(part, &memory, running)
+    }
+
+    /// Starts the missing parts together, then waits for each.
+    fn start_missing(&self, memory: &Memory, started: &mut Vec<(Part, Running)>) -> Result<()> {
+        let (own, external): (Vec<Part>, Vec<Part>) = self
+            .options
+            .parts
+            .iter()
+            .partition(|part| self.external(**part).is_none());
+        for part in external {
+            self.require_external(part)?;
+        }
+        let mut awaited = Vec::new();
+        for part in own {
+            if let Recorded::Alive(running) = Running::recorded(&self.pid_file(part)) {
+                self.say_already(part, memory, running)?;
+                awaited.push((part, running));
+                continue;
+            }
+            let running = self.launch(part, memory)?;
+            started.push((part, running));
+            awaited.push((part, running));
+        }
+        for (part, running) in awaited {
+            self.wait(part, memory, running)?;
+        }
+        Ok(())
+    }
+
+    fn say_already(&self, part: Part, memory: &Memory, running: Running) -> Result<()> {
+        let (asked, port) = (self.asked_port(part), memory.port(part));
+        if asked != 0 && asked != port {
+            return Err(Error::OtherPort {
+                part: part.name(),
+                running: port,
+                asked,
+            });
+        }
+        let sentence = format!(
+            "{} already runs on 127.0.0.1:{port} (pid {})",
+            part.name(),
+            running.pid
+        );
+        self.options.progress.say(sentence);
+        Ok(())
+    }
+
+    fn launch(&self, part: Part, memory: &Memory) -> Result<Running> {
+        let pid_file = self.pid_file(part);
+        match Running::recorded(&pid_file) {
+            Recorded::Alive(running) => return Ok(running),
+            Recorded::Stale => {
+                let name = part.name();
+                self.options.progress.say(format_args!(
+                    "{name} ended without being stopped; starting it again on its data"
+                ));
+                fs::remove_file(&pid_file).during("remove", &pid_file)?;
+            }
+            Recorded::Absent => {}
+        }
+        ports::require_free(memory.port(part), part.name(), part.port_flag())?;
+        match part {
+            Part::Kafka => {
+                self.kafka
+                    .launch(&self.cache, memory.kafka_port, memory.controller_port)
+            }
+            Part::ClickHouse => {
+                let front = &self.options.front_command;
+                self.clickhouse
+                    .launch(&self.cache, memory.engine, front, memory.clickhouse_port)
+            }
+        }
+    }
+
+    /// Waits until a started part answers, it ends, or patience does.
+    fn wait(&self, part: Part, memory: &Memory, running: Running) -> Result<()> {
+        const PATIENCE: Duration = Duration::from_secs(120);
+        let begun = Instant::now();
+        let log = self.log(part);
+        while !answers(part, memory) {
+            if !running.is_alive() {
+                let _ = fs::remove_file(self.pid_file(part));
+                return Err(Error::Died {
+                    part: part.name(),
+                    tail: process::tail(&log),
+                    log,
+                });
+            }
+            if begun.elapsed() > PATIENCE {
+                running.signal(libc::SIGKILL);
+                return Err(Error::Silent {
+                    part: part.name(),
+                    seconds: PATIENCE.as_secs(),
+                    log,
+                });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn stop_all(&self) -> Result<()> {
+        for part in [Part::Kafka, Part::ClickHouse] {
+            const PATIENCE: Duration = Duration::from_secs(20);
+            let pid_file = self.pid_file(part);
+            match Running::recorded(&pid_file) {
+                Recorded::Absent => continue,
+                Recorded::Stale => self
+                    .options
+                    .progress
+                    .say(format_args!("{} was not running any more", part.name())),
+                Recorded::Alive(running) => {
+                    running.stop(part.name(), PATIENCE)?;
+                    self.options
+                        .progress
+                        .say(format_args!("{} stopped", part.name()));
+                }
+            }
+            fs::remove_file(&pid_file).during("remove", &pid_file)?;
+        }
+        Ok(())
+    }
+
+    /// Makes the folder and decides ports and engine, or keeps those of the stack's first start.
+    fn prepare(&self) -> Result<Memory> {
+        disk::require(
+            &self.options.state_dir,
+            self.options.min_free_bytes,
+            "--state-dir",
+        )?;
+        let mut memory = match self.remembered() {
+            Some(memory) => memory,
+            None => {
+                let free = ports::pick(3)?;
+                let engine = ClickHouse::preferred(&self.cache);
+                Memory {
+                    kafka_port: free[0],
+                    controller_port: free[1],
+                    clickhouse_port: free[2],
+                    engine,
+                }
+            }
+        };
+        let is_new = |part| Running::recorded(&self.pid_file(part)) == Recorded::Absent;
+        if self.options.kafka_port != 0 && is_new(Part::Kafka) {
+            memory.kafka_port = self.options.kafka_port;
+        }
+        if self.options.clickhouse_port != 0 && is_new(Part::ClickHouse) {
+            memory.clickhouse_port = self.options.clickhouse_port;
+        }
+        let text = serde_json::to_string_pretty(&memory).unwrap_or_default();
+        process::write_atomically(&self.memory_path(), &text)?;
+        Ok(memory)
+    }
+
+    fn remembered(&self) -> Option<Memory> {
+        serde_json::from_str(&fs::read_to_string(self.memory_path()).ok()?).ok()
+    }
+
+    fn lock(&self) -> Result<File> {
+        let folder = &self.options.state_dir;
+        fs::create_dir_all(folder).during("make", folder)?;
+        let path = self.lock_path();
+        let file = File::create(&path).during("open", &path)?;
+        if file.try_lock().is_err() {
+            self.options
+                .progress
+                .say("another command is at work on this stack: waiting for it");
+            file.lock().during("lock", &path)?;
+        }
+        Ok(file)
+    }
+
+    fn status_of(&self, part: Part) -> PartStatus {
+        if let Some(address) = self.external(part) {
+            let state = if external::answers(part, address).is_ok() {
+                State::External
+            } else {
+                State::ExternalSilent
+            };
+            let address = external::without_credentials(address);
+            return PartStatus {
+                part,
+                state,
+                pid: None,
+                address,
+                resident_bytes: None,
+                version: None,
+                log: None,
+            };
+        }
+        let endpoints = self.endpoints();
+        let address = match part {
+            Part::Kafka => endpoints.brokers,
+            Part::ClickHouse => endpoints.clickhouse_url,
+        };
+        let recorded = Running::recorded(&self.pid_file(part));
+        let memory = self.remembered();
+        let running = match recorded {
+            Recorded::Alive(running) => Some(running),
+            _ => None,
+        };
+        let state = match (recorded, &memory) {
+            (Recorded::Absent, _) | (Recorded::Stale, None) => State::Stopped,
+            (Recorded::Stale, Some(_)) => State::Died,
+            (Recorded::Alive(_), Some(memory)) if answers(part, memory) => State::Running,
+            (Recorded::Alive(_), _) => State::Silent,
+        };
+        PartStatus {
+            part,
+            state,
+            pid: running.map(|running| running.pid),
+            address,
+            resident_bytes: running.and_then(Running::resident_bytes),
+            version: self.version(part, memory.as_ref().filter(|_| state == State::Running)),
+            log: Some(self.log(part)),
+        }
+    }
+
+    fn version(&self, part: Part, answering: Option<&Memory>) -> Option<String> {
+        match (part, answering) {
+            (Part::Kafka, _) => Some(Kafka::VERSION.to_owned()),
+            (Part::ClickHouse, Some(memory)) => {
+                let version = clickhouse::get(
+                    memory.clickhouse_port,
+                    "/?query=SELECT%20version()",
+                    QUICKLY,
+                )
+                .ok()?;
+                let embedded = memory.engine == Engine::Embedded;
+                Some(if embedded {
+                    format!("{version} (embedded)")
+                } else {
+                    version
+                })
+            }
+            (Part::ClickHouse, None) => {
+                Some(format!("{} (embedded)", ClickHouse::EMBEDDED_VERSION))
+            }
+        }
+    }
+
+    fn external(&self, part: Part) -> Option<&str> {
+        match part {
+            Part::Kafka => self.options.brokers.as_deref(),
+            Part::ClickHouse => self.options.clickhouse_url.as_deref(),
+        }
+    }
+
+    fn require_external(&self, part: Part) -> Result<()> {
+        let Some(address) = self.external(part) else {
+            return Ok(());
+        };
+        let shown = external::without_credentials(address);
+        let variable = external::variable(part);
+        external::answers(part, address).map_err(|cause| Error::External {
+            variable,
+            address: shown.clone(),
+            cause,
+        })?;
+        self.options.progress.say(format_args!(
+            "{variable} is set: using {} at {shown}, starting none",
+            part.name()
+        ));
+        Ok(())
+    }
+
+    fn endpoints_of(&self, memory: &Memory) -> Endpoints {
+        let local = |port: u16| format!("127.0.0.1:{port}");
+        Endpoints {
+            brokers: self
+                .options
+                .brokers
+                .clone()
+                .unwrap_or_else(|| local(memory.kafka_port)),
+            clickhouse_url: self
+                .options
+                .clickhouse_url
+                .clone()
+                .unwrap_or_else(|| format!("http://{}", local(memory.clickhouse_port))),
+        }
+    }
+
+    fn asked_port(&self, part: Part) -> u16 {
+        match part {
+            Part::Kafka => self.options.kafka_port,
+            Part::ClickHouse => self.options.clickhouse_port,
+        }
+    }
+
+    fn pid_file(&self, part: Part) -> PathBuf {
+        match part {
+            Part::Kafka => self.kafka.pid_file(),
+            Part::ClickHouse => self.clickhouse.pid_file(),
+        }
+    }
+
+    fn log(&self, part: Part) -> PathBuf {
+        match part {
+            Part::Kafka => self.kafka.log(),
+            Part::ClickHouse => self.clickhouse.log(),
+        }
+    }
+
+    fn memory_path(&self) -> PathBuf {
+        self.options.state_dir.join("stack.json")
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.options.state_dir.join("lock")
+    }
+
+    /// The folder of this stack.
+    pub fn state_dir(&self) -> &Path {
+        &self.options.state_dir
+    }
+}
+
+impl Memory {
+    fn port(&self, part: Part) -> u16 {
+        match part {
+            Part::Kafka => self.kafka_port,
+            Part::ClickHouse => self.clickhouse_port,
+        }
+    }
+}
+
+/// How long one question to a local server may take.
+const QUICKLY: Duration = Duration::from_secs(2);
+
+fn answers(part: Part, memory: &Memory) -> bool {
+    match part {
+        Part::Kafka => kafka::ask(&format!("127.0.0.1:{}", memory.kafka_port), QUICKLY).is_ok(),
+        Part::ClickHouse => clickhouse::get(memory.clickhouse_port, "/ping", QUICKLY).is_ok(),
+    }
+}
