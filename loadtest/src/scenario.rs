@@ -1,0 +1,172 @@
+use rand::rngs::StdRng;
+use rand::{Rng, SeedableRng};
+use std::collections::VecDeque;
+
+use crate::journey::{Planned, journey};
+use crate::ledger::Fate;
+use crate::person::Person;
+use crate::{Ledger, Record, broken};
+
+/// What to generate.
+#[derive(Debug, Clone)]
+pub struct Scenario {
+    /// Same seed, same records.
+    pub seed: u64,
+    /// Number of records, broken and redelivered ones included.
+    pub records: u64,
+    /// End of the month in which everything happens, ms since the epoch.
+    pub now_ms: i64,
+    /// Without shared devices, conflicting identifiers and junk: the outcome then does not depend on the order of arrival
+    /// across partitions.
+    pub order_free: bool,
+}
+
+/// People whose journeys run at the same time.
+const PEOPLE_AT_ONCE: usize = 400;
+
+/// Yields the records in the order of their event times within a group of people; knows the ledger at any time.
+#[derive(Debug)]
+pub struct Generator {
+    scenario: Scenario,
+    random: StdRng,
+    people: u64,
+    emitted: u64,
+    ready: VecDeque<Planned>,
+    /// Sent a moment ago, to be delivered again.
+    again: VecDeque<Record>,
+    ledger: Ledger,
+}
+
+impl Generator {
+    /// Begins a scenario.
+    pub fn new(scenario: Scenario) -> Self {
+        Self {
+            random: StdRng::seed_from_u64(scenario.seed),
+            scenario,
+            people: 0,
+            emitted: 0,
+            ready: VecDeque::new(),
+            again: VecDeque::new(),
+            ledger: Ledger::default(),
+        }
+    }
+
+    /// What must become of the records yielded so far.
+    pub fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The ledger of the whole scenario.
+    pub fn into_ledger(self) -> Ledger {
+        self.ledger
+    }
+
+    fn refill(&mut self) {
+        let mut planned = Vec::new();
+        let mut last: Option<Person> = None;
+        for _ in 0..PEOPLE_AT_ONCE {
+            let mut person = Person::new(self.scenario.seed, self.people, &mut self.random);
+            self.people += 1;
+            if let Some(last) = last.as_ref().filter(|_| !self.scenario.order_free) {
+                person.mix_with(last, &mut self.random);
+            }
+            planned.extend(journey(&person, &self.scenario, &mut self.random));
+            last = Some(person);
+        }
+        planned.sort_by(|a, b| (a.time_ms, &a.event_id).cmp(&(b.time_ms, &b.event_id)));
+        self.ready = planned.into();
+    }
+
+    /// One record in a hundred is broken, three in a hundred are a delivery of something sent before.
+    fn choose(&mut self) -> Record {
+        if self.random.random_bool(0.01) {
+            let index = self.ledger.records;
+            let (record, reason) = broken::record(&self.scenario, index, &mut self.random);
+            self.ledger.add(&record, Fate::Rejected(reason));
+            return record;
+        }
+        if self.again.len() > 200 || (!self.again.is_empty() && self.random.random_bool(0.03)) {
+            let record = self
+                .again
+                .pop_front()
+                .expect("it is not empty in either case");
+            self.ledger.add(&record, Fate::Duplicate);
+            return record;
+        }
+        while self.ready.is_empty() {
+            self.refill();
+        }
+        let planned = self
+            .ready
+            .pop_front()
+            .expect("it was refilled until it held something");
+        self.ledger.add(
+            &planned.record,
+            Fate::Stored {
+                event_id: planned.event_id,
+                conversion: planned.conversion,
+            },
+        );
+        if self.random.random_bool(0.03) {
+            self.again.push_back(planned.record.clone());
+        }
+        planned.record
+    }
+}
+
+impl Iterator for Generator {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        if self.emitted == self.scenario.records {
+            return None;
+        }
+        self.emitted += 1;
+        Some(self.choose())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(seed: u64, order_free: bool) -> Scenario {
+        Scenario {
+            seed,
+            records: 20_000,
+            now_ms: 1_790_000_000_000,
+            order_free,
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_records_and_ledger() {
+        let (mut one, mut two) = (
+            Generator::new(scenario(7, false)),
+            Generator::new(scenario(7, false)),
+        );
+        assert!(one.by_ref().eq(two.by_ref()));
+        assert_eq!(one.ledger(), two.ledger());
+        assert_ne!(
+            Generator::new(scenario(8, false)).next(),
+            Generator::new(scenario(7, false)).next()
+        );
+    }
+
+    #[test]
+    fn every_record_is_in_the_ledger_once() {
+        let mut generator = Generator::new(scenario(1, true));
+        assert_eq!(generator.by_ref().count(), 20_000);
+        let ledger = generator.into_ledger();
+        assert_eq!(ledger.records, 20_000);
+        assert_eq!(
+            ledger.stored.len() as u64 + ledger.duplicate + ledger.rejected_total(),
+            ledger.records
+        );
+        assert!(
+            ledger.rejected_by_reason().len() >= 8,
+            "broken in at least eight ways"
+        );
+        assert!(ledger.duplicate > 100 && ledger.conversions > 100 && ledger.revenue_minor > 0);
+    }
+}
