@@ -7,6 +7,7 @@ mod apply;
 mod column;
 mod csv_rows;
 mod dry_run;
+mod infer;
 mod mapping;
 mod money;
 mod reader;
@@ -17,6 +18,7 @@ mod time;
 mod wire;
 
 pub use dry_run::dry_run;
+pub use infer::infer;
 pub use mapping::{FileFormat, FileSection, Mapping};
 pub use money::MoneyFormat;
 pub use time::TimeSection;

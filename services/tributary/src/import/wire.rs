@@ -92,7 +92,7 @@ const AD_SPEND: &[Field] = &[
     ("clicks", Kind::Count),
 ];
 
-/// All fields of a source, in the order in which a person would list them.
+/// All fields of a source, its own before those that others have as well.
 pub(crate) fn fields(source: Source) -> impl Iterator<Item = Field> {
     let own = match source {
         Source::Web => WEB,
@@ -107,7 +107,7 @@ pub(crate) fn fields(source: Source) -> impl Iterator<Item = Field> {
     } else {
         PERSONAL
     };
-    EVERY.iter().chain(personal).chain(own).copied()
+    EVERY.iter().chain(own).chain(personal).copied()
 }
 
 /// The kind of a field of a source; `None` when the source has no such field. `identifiers.<type>` is open: the types
