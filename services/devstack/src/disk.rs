@@ -39,16 +39,53 @@ pub(crate) fn explain(action: &'static str, path: &Path, source: io::Error) -> E
         source.kind(),
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
     ) {
-        return Error::DiskFull {
+        return Error::DiskRanFull {
             path: path.to_path_buf(),
-            needed_mb: 0,
             free_mb: free_bytes(path).unwrap_or(0) / MEGABYTE,
-            choose: "--state-dir or TRIBUTARY_CACHE",
         };
     }
     Error::File {
         action,
         path: path.to_path_buf(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::FileContext;
+
+    #[test]
+    fn too_little_room_is_refused_before_anything_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("not/made/yet");
+        assert!(require(&path, 1, "--state-dir").is_ok());
+        let refusal = require(&path, u64::MAX, "--state-dir")
+            .unwrap_err()
+            .to_string();
+        assert!(
+            refusal.starts_with(&format!("the disk of {} is too full: ", path.display())),
+            "{refusal}"
+        );
+        assert!(
+            refusal.ends_with("free some, or choose another folder with --state-dir"),
+            "{refusal}"
+        );
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_disk_that_runs_full_is_named() {
+        // Writing to this device always finds the disk full.
+        let full = Path::new("/dev/full");
+        let refusal = std::fs::write(full, "x").during("write", full).unwrap_err();
+        assert!(matches!(refusal, Error::DiskRanFull { .. }), "{refusal}");
+        assert!(
+            refusal
+                .to_string()
+                .starts_with("the disk of /dev/full is full"),
+            "{refusal}"
+        );
     }
 }

@@ -49,7 +49,7 @@ pub enum Error {
         /// The digest it should have.
         expected: String,
     },
-    /// The disk cannot hold what is about to be written.
+    /// The disk could not hold what is about to be written.
     #[error(
         "the disk of {} is too full: {needed_mb} MB are needed and {free_mb} MB are free; \
          free some, or choose another folder with {choose}",
@@ -64,6 +64,18 @@ pub enum Error {
         free_mb: u64,
         /// The flag or variable that moves the folder.
         choose: &'static str,
+    },
+    /// The disk ran full while something was written.
+    #[error(
+        "the disk of {} is full ({free_mb} MB are free): free some space, then run the same command again, \
+         or choose another folder with --state-dir (data) or TRIBUTARY_CACHE (fetched parts)",
+        path.display()
+    )]
+    DiskRanFull {
+        /// What was being written.
+        path: PathBuf,
+        /// What is free, in megabytes.
+        free_mb: u64,
     },
     /// Another program listens where a part was to listen.
     #[error(

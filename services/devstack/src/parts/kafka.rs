@@ -8,7 +8,7 @@ use std::process::Stdio;
 use sha2::{Digest, Sha256};
 
 use super::machine::Machine;
-use super::{differs, hex, last_words};
+use super::{differs, hex, not_fetched};
 use crate::error::{Error, FileContext, Result};
 use crate::progress::Progress;
 
@@ -79,10 +79,7 @@ fn copy_dependencies(
         return Ok(());
     }
     said.extend_from_slice(&output.stderr);
-    Err(Error::Fetch {
-        part: NAME.to_owned(),
-        cause: last_words(&said),
-    })
+    Err(not_fetched(NAME, folder, &said))
 }
 
 /// The pinned jars: digest and file name.

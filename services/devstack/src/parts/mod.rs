@@ -146,7 +146,7 @@ fn last_words(output: &[u8]) -> String {
         .filter(|line| {
             line.starts_with("[ERROR]") || line.starts_with("npm error") || line.starts_with("E:")
         })
-        .filter(|line| line.len() > "npm error ".len())
+        .filter(|line| !matches!(*line, "npm error" | "[ERROR]"))
         .take(3)
         .collect();
     let words = if words.is_empty() {
@@ -159,6 +159,18 @@ fn last_words(output: &[u8]) -> String {
         Some((end, _)) => format!("{} …", &line[..end]),
         None if line.is_empty() => "it ended without a word".to_owned(),
         None => line,
+    }
+}
+
+/// The error for a program that could not fetch `part` into `folder`, from what it wrote.
+fn not_fetched(part: &str, folder: &Path, output: &[u8]) -> Error {
+    let text = String::from_utf8_lossy(output);
+    if text.contains("ENOSPC") || text.contains("No space left on device") {
+        return disk::explain("write", folder, std::io::ErrorKind::StorageFull.into());
+    }
+    Error::Fetch {
+        part: part.to_owned(),
+        cause: last_words(output),
     }
 }
 
@@ -175,4 +187,32 @@ fn differs(part: &str, file: &str, found: String, expected: &str) -> Error {
 /// Digests as they are written in lists: lower-case hexadecimal.
 fn hex(digest: &[u8]) -> String {
     digest.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_words_are_the_errors() {
+        let maven = "[INFO] Scanning\n[ERROR] Failed to execute goal: Unknown host\n[ERROR] \n[ERROR] Re-run";
+        assert_eq!(
+            last_words(maven.as_bytes()),
+            "[ERROR] Failed to execute goal: Unknown host; [ERROR] Re-run"
+        );
+        let npm =
+            "npm error code E404\nnpm error 404 Not Found\nnpm error\nnpm error a log of this run";
+        assert_eq!(
+            last_words(npm.as_bytes()),
+            "npm error code E404; npm error 404 Not Found; npm error a log of this run"
+        );
+        assert_eq!(last_words(b"Killed\n"), "Killed");
+        assert_eq!(last_words(b""), "it ended without a word");
+    }
+
+    #[test]
+    fn a_fetch_that_fills_the_disk_says_so() {
+        let error = not_fetched("Kafka", Path::new("/tmp"), b"npm error code ENOSPC");
+        assert!(error.to_string().contains("is full"), "{error}");
+    }
 }
