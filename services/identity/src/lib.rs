@@ -1,1 +1,24 @@
-//! Identifiers to customers: the identity graph and its rules. Pure.
+//! Identifiers to customers: the identity graph and its rules.
+//!
+//! Pure: no I/O, no clock, no randomness. The whole state is a function of the identity log and the [`Rules`]; the
+//! log's messages come in through [`Graph::apply`] and everything else only reads.
+//!
+//! The way of a batch of events: [`key_events`] turns raw identifiers into keys, [`Graph::missing_links`] says which
+//! links the log does not hold yet, and, when those have been appended and applied, [`Graph::identify`] names the
+//! customers.
+
+mod error;
+mod graph;
+mod hasher;
+mod hygiene;
+pub mod invariants;
+mod keyed_event;
+mod normalize;
+mod rules;
+mod rules_difference;
+
+pub use error::Error;
+pub use graph::{Changes, Component, Conflict, ConflictKind, ConflictRule, Graph, Stats};
+pub use hasher::Hasher;
+pub use keyed_event::{KeyedEvent, key_events};
+pub use rules::{Normalizer, OnConflict, Rules, Secret, Tier, TypeRule};

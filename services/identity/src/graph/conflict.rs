@@ -1,0 +1,83 @@
+use schemas::Identifier;
+
+/// What happened to an edge that broke a rule.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ConflictKind {
+    /// The edge is kept dormant: it does not join.
+    Refused,
+    /// One of its ends is shared from now on, and all edges of that end are removed.
+    Shared,
+}
+
+impl ConflictKind {
+    /// Name in ClickHouse.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ConflictKind::Refused => "refused",
+            ConflictKind::Shared => "shared",
+        }
+    }
+}
+
+/// The rule that an edge broke.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum ConflictRule {
+    /// Too many values of one account type in one customer.
+    MaxPerCustomer,
+    /// Both sides hold a value of the same account type, and the edge is not between accounts.
+    AccountConflict,
+    /// Too many values of one contact or device type in one customer.
+    MaxContacts,
+    /// Too many identifiers in one customer.
+    MaxIdentifiers,
+    /// An identifier was linked to too many values of one account or contact type.
+    MaxLinks,
+}
+
+impl ConflictRule {
+    /// Name in ClickHouse.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ConflictRule::MaxPerCustomer => "max_per_customer",
+            ConflictRule::AccountConflict => "account_conflict",
+            ConflictRule::MaxContacts => "max_contacts",
+            ConflictRule::MaxIdentifiers => "max_identifiers",
+            ConflictRule::MaxLinks => "max_links",
+        }
+    }
+}
+
+/// A link that the rules did not let join: one row of `identity_conflicts`.
+///
+/// The edge need not be one of the message's own: a stronger edge can make an older, weaker one dormant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Conflict {
+    /// Log offset of the message that brought it about.
+    pub log_offset: i64,
+    /// Index among the conflicts of this message.
+    pub ordinal: u32,
+    /// Index, within the message, of the command that brought it about: its provenance is the conflict's.
+    pub command: u32,
+    /// Append time of the message, ms since the epoch.
+    pub logged_at_ms: i64,
+    /// What happened.
+    pub kind: ConflictKind,
+    /// Why.
+    pub rule: ConflictRule,
+    /// Refused: the edge's stronger end. Shared: the identifier that is shared from now on.
+    pub a: Identifier,
+    /// The edge's other end.
+    pub b: Identifier,
+}
+
+/// A [`Conflict`] as the graph keeps it, so that the rows of any range of the log can be written again.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KeptConflict {
+    pub(super) offset: i64,
+    pub(super) append_time_ms: i64,
+    pub(super) command: u32,
+    pub(super) a: u32,
+    pub(super) b: u32,
+    pub(super) kind: ConflictKind,
+    pub(super) rule: ConflictRule,
+}

@@ -1,0 +1,265 @@
+//! What others ask of the graph.
+
+use rustc_hash::FxHashSet;
+use schemas::{Command, Edge, IdentifiedEvent, Identifier, Key, LinkProvenance, Resolved};
+use smallvec::SmallVec;
+use std::ops::RangeInclusive;
+
+use super::published::{Published, Snapshot, pair};
+use super::state::State;
+use super::{Changes, Component, Conflict, Graph, Stats};
+use crate::KeyedEvent;
+
+/// Nodes looked at under one lock when the journal no longer reaches back far enough.
+const SCAN_STEP: usize = 1 << 16;
+
+/// Without a lock.
+impl Graph {
+    /// The customer of a key as known now.
+    pub fn resolve(&self, key: Key) -> Resolved {
+        self.published
+            .at_one_epoch(|snapshot| snapshot.resolve(key))
+    }
+
+    /// Names each event's customer: that of its strongest identifier that is not shared.
+    pub fn identify(&self, events: Vec<KeyedEvent>) -> Vec<IdentifiedEvent> {
+        events
+            .into_iter()
+            .map(|keyed| self.identify_one(keyed))
+            .collect()
+    }
+
+    fn identify_one(&self, keyed: KeyedEvent) -> IdentifiedEvent {
+        let KeyedEvent {
+            event,
+            identifiers,
+            anonymous_key,
+        } = keyed;
+        let (identity_key, resolved) = self
+            .published
+            .at_one_epoch(|snapshot| identity(snapshot, &identifiers));
+        IdentifiedEvent {
+            event,
+            identifiers,
+            identity_key,
+            generation: 0,
+            customer_id: resolved.customer_id,
+            customer_version: resolved.customer_version,
+            anonymous_key,
+        }
+    }
+
+    /// The links that the log does not hold yet: what these events name together and no kept edge says. Each is
+    /// returned once, with the first event that names it.
+    pub fn missing_links(&self, events: &[KeyedEvent]) -> Vec<Command> {
+        let mut named = FxHashSet::default();
+        let mut commands = Vec::new();
+        for KeyedEvent {
+            event, identifiers, ..
+        } in events
+        {
+            if identifiers.len() < 2 {
+                continue;
+            }
+            let mut edges = self
+                .published
+                .at_one_epoch(|snapshot| self.unknown_edges(snapshot, identifiers));
+            edges.retain(|edge| named.insert((edge.hub.key, edge.other.key)));
+            if !edges.is_empty() {
+                let provenance = LinkProvenance {
+                    source: event.source.as_str().into(),
+                    event_id: event.event_id.clone(),
+                    event_time_ms: event.event_time_ms,
+                };
+                commands.push(Command::Link {
+                    edges: edges.into_vec(),
+                    provenance,
+                });
+            }
+        }
+        commands
+    }
+
+    /// R1: the star around the strongest usable identifier, without what is known.
+    fn unknown_edges(
+        &self,
+        snapshot: &Snapshot<'_>,
+        identifiers: &[Identifier],
+    ) -> SmallVec<[Edge; 4]> {
+        let mut usable = identifiers
+            .iter()
+            .filter(|identifier| self.hasher.type_rule(identifier.kind).links)
+            .map(|identifier| (*identifier, snapshot.find(identifier.key)))
+            .filter(|(_, node)| !node.is_some_and(|node| snapshot.is_shared(node)));
+        let Some((hub, hub_node)) = usable.next() else {
+            return SmallVec::new();
+        };
+        usable
+            .filter(|(_, node)| match (hub_node, *node) {
+                (Some(hub), Some(other)) => !self.published.knows(pair(hub, other)),
+                _ => true,
+            })
+            .map(|(other, _)| Edge { hub, other })
+            .collect()
+    }
+}
+
+/// R3: a shared identifier is the identity of a record that has nothing else.
+fn identity(snapshot: &Snapshot<'_>, identifiers: &[Identifier]) -> (Key, Resolved) {
+    let mut last_resort = None;
+    for identifier in identifiers {
+        let resolved = snapshot.resolve(identifier.key);
+        if !resolved.shared {
+            return (identifier.key, resolved);
+        }
+        last_resort.get_or_insert((identifier.key, resolved));
+    }
+    let nobody = Resolved {
+        customer_id: Key::NIL,
+        customer_version: 0,
+        shared: false,
+    };
+    last_resort.unwrap_or((Key::NIL, nobody))
+}
+
+/// Beside the applier: these wait for the message in flight, and it for them.
+impl Graph {
+    /// The customer that a key belongs to, with all its keys.
+    pub fn members(&self, key: Key) -> Component {
+        let state = self.state.read();
+        match self.published.find(key) {
+            Some(node) => component(&self.published, &state, self.published.current(node).anchor),
+            None => Component {
+                customer_id: key,
+                version: 0,
+                keys: vec![Identifier { kind: u8::MAX, key }],
+            },
+        }
+    }
+
+    /// Every component that changed after `version`, oldest change first, each as it is now; `limit` is exceeded only
+    /// to finish one log message. Ask again with [`Changes::complete_to`].
+    pub fn changed_since(&self, version: u64, limit: usize) -> Changes {
+        let state = self.state.read();
+        if let Some(entries) = state.journal.since(version) {
+            return changes(&self.published, &state, entries, limit);
+        }
+        drop(state);
+        self.scan_since(version, limit)
+    }
+
+    /// The same by looking at every node, some at a time so that the applier gets its turns. What changes meanwhile
+    /// has a later version, and is found by the next question.
+    fn scan_since(&self, version: u64, limit: usize) -> Changes {
+        let mut entries = Vec::new();
+        let started = self.state.read();
+        let (until, nodes) = (version_of(&self.published), started.nodes.len());
+        drop(started);
+        for start in (0..nodes).step_by(SCAN_STEP) {
+            let _state = self.state.read();
+            let anchors = (start..nodes.min(start + SCAN_STEP)).map(|node| node as u32);
+            entries.extend(
+                anchors
+                    .filter(|node| self.published.current(*node).anchor == *node)
+                    .map(|node| (self.published.version(node), node))
+                    .filter(|(changed, _)| *changed > version && *changed <= until),
+            );
+        }
+        entries.sort_unstable();
+        let state = self.state.read();
+        let mut found = changes(&self.published, &state, entries.into_iter(), limit);
+        if found.caught_up {
+            found.complete_to = until;
+            found.caught_up = version_of(&self.published) == until;
+        }
+        found
+    }
+
+    /// The conflicts of a range of log offsets, the same in every process and at every time.
+    pub fn conflicts_in(&self, offsets: RangeInclusive<i64>) -> Vec<Conflict> {
+        let state = self.state.read();
+        let start = state
+            .conflicts
+            .partition_point(|kept| kept.offset < *offsets.start());
+        let end = state
+            .conflicts
+            .partition_point(|kept| kept.offset <= *offsets.end());
+        state.conflict_rows(&self.published, start..end.max(start))
+    }
+
+    /// The conflicts of one log message.
+    pub fn conflicts_of(&self, offset: i64) -> Vec<Conflict> {
+        self.conflicts_in(offset..=offset)
+    }
+
+    /// Sizes and counts.
+    pub fn stats(&self) -> Stats {
+        let state = self.state.read();
+        Stats {
+            identifiers: state.nodes.len() as u64,
+            edges_active: state.counts.active,
+            edges_dormant: state.counts.dormant,
+            components: state.counts.components,
+            merges: state.counts.merges,
+            conflicts: state.conflicts.len() as u64,
+            shared: state.counts.shared,
+            bytes: (state.bytes() + self.published.bytes()) as u64,
+        }
+    }
+
+    /// A number that is equal in two processes when every key has the same customer in both (ID-1).
+    pub fn fingerprint(&self) -> u128 {
+        self.state.read().fingerprint
+    }
+
+    /// The fingerprint and the offset it belongs to, for comparing processes.
+    pub fn fingerprint_at(&self) -> (u128, i64) {
+        let state = self.state.read();
+        (state.fingerprint, self.published.applied())
+    }
+}
+
+fn version_of(published: &Published) -> u64 {
+    (published.applied() + 1) as u64
+}
+
+pub(super) fn component(published: &Published, state: &State, anchor: u32) -> Component {
+    let mut keys: Vec<Identifier> = state
+        .members(anchor)
+        .map(|node| state.identifier(published, node))
+        .collect();
+    keys.sort_unstable_by_key(|identifier| identifier.key);
+    Component {
+        customer_id: published.key(anchor),
+        version: published.version(anchor),
+        keys,
+    }
+}
+
+/// The components that these (version, anchor) entries still describe, whole versions at a time.
+fn changes(
+    published: &Published,
+    state: &State,
+    entries: impl Iterator<Item = (u64, u32)>,
+    limit: usize,
+) -> Changes {
+    let mut found = Changes {
+        components: Vec::new(),
+        complete_to: 0,
+        caught_up: true,
+    };
+    for (changed, anchor) in entries {
+        if found.components.len() >= limit.max(1) && changed > found.complete_to {
+            found.caught_up = false;
+            return found;
+        }
+        found.complete_to = changed;
+        let outdated =
+            published.current(anchor).anchor != anchor || published.version(anchor) != changed;
+        if !outdated {
+            found.components.push(component(published, state, anchor));
+        }
+    }
+    found.complete_to = version_of(published);
+    found
+}

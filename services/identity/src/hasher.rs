@@ -1,0 +1,247 @@
+use phonenumber::country;
+use rustc_hash::FxHashSet;
+use schemas::{Identifier, Key, RawIdentifier};
+use smallvec::SmallVec;
+
+use crate::hygiene::Blocklist;
+use crate::normalize::{self, NORMALIZER_VERSION};
+use crate::{Error, Normalizer, Rules, TypeRule};
+
+/// Version of the graph's rules as coded; part of the rules' hash.
+pub(crate) const SEMANTICS_VERSION: u32 = 1;
+
+/// A record that names more than this many identifiers keeps the strongest.
+const MAX_IDENTIFIERS_PER_RECORD: usize = 32;
+
+/// Turns raw identifiers into keys: normalises, drops what identifies nobody, hashes under the secret.
+#[derive(Debug)]
+pub struct Hasher {
+    rules: Rules,
+    secret: [u8; 32],
+    blocklist: Blocklist,
+    /// SHA-256 of blocked values, for e-mails that come hashed.
+    blocked_hashes: FxHashSet<String>,
+    role_mailboxes: FxHashSet<String>,
+    own_domains: Vec<String>,
+    own_phones: FxHashSet<String>,
+    region: Option<country::Id>,
+    json: String,
+}
+
+/// What a raw value is good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Use {
+    /// Names a person and links.
+    Links,
+    /// Never links: it stands for its record only when nothing else does.
+    LastResort,
+}
+
+impl Hasher {
+    /// A hasher for these rules; refuses rules that contradict themselves.
+    pub fn new(secret: &[u8], rules: Rules) -> Result<Self, Error> {
+        rules.validate()?;
+        let region = rules
+            .default_region
+            .as_ref()
+            .and_then(|region| region.parse().ok());
+        let mut own_phones = FxHashSet::default();
+        for number in &rules.own_phones {
+            let Some(number) = normalize::phone(normalize::trim(number), region) else {
+                return Err(Error::Rules(format!(
+                    "own_phones: `{number}` is no valid phone number"
+                )));
+            };
+            own_phones.insert(number);
+        }
+        let mut own_domains = Vec::new();
+        for domain in &rules.own_domains {
+            let Some(domain) = normalize::ascii_domain(normalize::trim(domain)) else {
+                return Err(Error::Rules(format!(
+                    "own_domains: `{domain}` is no domain"
+                )));
+            };
+            own_domains.push(domain);
+        }
+        let blocklist = Blocklist::new(&rules.blocked_values);
+        let secret = blake3::derive_key("tributary 2025 identifier keys", secret);
+        let json = canonical_json(&rules, &secret);
+        Ok(Hasher {
+            blocked_hashes: blocklist
+                .exact_values()
+                .chain([""])
+                .map(normalize::sha256_hex)
+                .collect(),
+            role_mailboxes: rules
+                .role_mailboxes
+                .iter()
+                .map(|local| local.trim().to_lowercase())
+                .collect(),
+            own_domains,
+            own_phones,
+            blocklist,
+            region,
+            secret,
+            json,
+            rules,
+        })
+    }
+
+    /// The rules.
+    pub fn rules(&self) -> &Rules {
+        &self.rules
+    }
+
+    /// The usable identifiers of one record, strongest first (priority, then key), each once. When a record has none,
+    /// the strongest of those that never link stands in: a transaction id, a role mailbox.
+    pub fn identifiers(&self, raw: &[RawIdentifier]) -> SmallVec<[Identifier; 4]> {
+        let mut usable: SmallVec<[Identifier; 4]> = SmallVec::new();
+        let mut last_resort: Option<(bool, Identifier)> = None;
+        for RawIdentifier { kind, value } in raw {
+            match self.examine(kind, value) {
+                Some((identifier, Use::Links)) => usable.push(identifier),
+                Some((identifier, Use::LastResort)) => {
+                    // One's own number says less about a sale than the sale's own id.
+                    let candidate = (self.type_rule(identifier.kind).links, identifier);
+                    let rank = |c: &(bool, Identifier)| (c.0, self.rank(c.1));
+                    if last_resort
+                        .as_ref()
+                        .is_none_or(|best| rank(&candidate) < rank(best))
+                    {
+                        last_resort = Some(candidate);
+                    }
+                }
+                None => {}
+            }
+        }
+        usable.sort_unstable_by_key(|identifier| self.rank(*identifier));
+        usable.dedup();
+        usable.truncate(MAX_IDENTIFIERS_PER_RECORD);
+        if usable.is_empty() {
+            usable.extend(last_resort.map(|(_, identifier)| identifier));
+        }
+        usable
+    }
+
+    /// The key of one value; `None` when the type is not configured or the value identifies nobody.
+    pub fn key(&self, kind: &str, value: &str) -> Option<Identifier> {
+        self.examine(kind, value).map(|(identifier, _)| identifier)
+    }
+
+    /// Name of a type by its index.
+    pub fn type_name(&self, kind: u8) -> &str {
+        self.rules
+            .types
+            .get(usize::from(kind))
+            .map_or("", |rule| rule.name.as_str())
+    }
+
+    /// The rules with everything that decides keys and customers, as JSON. Holds no secret, only a check value of it.
+    pub fn rules_json(&self) -> &str {
+        &self.json
+    }
+
+    /// Hash of [`Self::rules_json`]: what the log's `Rules` entry must show.
+    pub fn rules_hash(&self) -> [u8; 16] {
+        let mut hash = [0; 16];
+        hash.copy_from_slice(&blake3::hash(self.json.as_bytes()).as_bytes()[..16]);
+        hash
+    }
+
+    /// One line for every setting in which a log's rules differ from these.
+    pub fn difference_from(&self, logged_rules_json: &str) -> Vec<String> {
+        crate::rules_difference::difference(&self.json, logged_rules_json)
+    }
+
+    /// Order of strength: smaller is stronger.
+    pub(crate) fn rank(&self, identifier: Identifier) -> (u16, Key) {
+        (self.type_rule(identifier.kind).priority, identifier.key)
+    }
+
+    pub(crate) fn type_rule(&self, kind: u8) -> &TypeRule {
+        &self.rules.types[usize::from(kind)]
+    }
+
+    fn examine(&self, kind: &str, value: &str) -> Option<(Identifier, Use)> {
+        let kind = self.rules.type_index(kind)?;
+        let rule = self.type_rule(kind);
+        let value = normalize::trim(value);
+        if value.len() > self.rules.max_value_bytes || self.blocklist.blocks(value) {
+            return None;
+        }
+        let (normal, usable) = match rule.normalizer {
+            Normalizer::Id => (value.to_owned(), Use::Links),
+            Normalizer::Email => self.examine_email(value)?,
+            Normalizer::Phone => {
+                let number = normalize::phone(value, self.region)?;
+                let own = self
+                    .own_phones
+                    .contains(number.split(';').next().unwrap_or(&number));
+                (number, if own { Use::LastResort } else { Use::Links })
+            }
+        };
+        let usable = if rule.links { usable } else { Use::LastResort };
+        Some((
+            Identifier {
+                kind,
+                key: self.hash(&rule.name, &normal),
+            },
+            usable,
+        ))
+    }
+
+    fn examine_email(&self, value: &str) -> Option<(String, Use)> {
+        if let Some(hashed) = normalize::as_sha256_hex(value) {
+            return (!self.blocked_hashes.contains(&hashed)).then_some((hashed, Use::Links));
+        }
+        let address = normalize::address(value)?;
+        if self.blocklist.blocks_local_part(&address.local) {
+            return None;
+        }
+        let mailbox = address.local.split('+').next().unwrap_or(&address.local);
+        let own = self.own_domains.iter().any(|own| {
+            address
+                .domain
+                .strip_suffix(own.as_str())
+                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+        });
+        let usable = if own || self.role_mailboxes.contains(mailbox) {
+            Use::LastResort
+        } else {
+            Use::Links
+        };
+        Some((address.hashed(), usable))
+    }
+
+    fn hash(&self, type_name: &str, value: &str) -> Key {
+        let mut hasher = blake3::Hasher::new_keyed(&self.secret);
+        hasher.update(type_name.as_bytes());
+        hasher.update(&[0]);
+        hasher.update(value.as_bytes());
+        let mut key = [0; 16];
+        key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+        Key(u128::from_be_bytes(key))
+    }
+}
+
+/// Equal rules give equal text: the order in which lists of values are written says nothing.
+fn canonical_json(rules: &Rules, secret: &[u8; 32]) -> String {
+    let mut rules = rules.clone();
+    for list in [
+        &mut rules.own_domains,
+        &mut rules.own_phones,
+        &mut rules.role_mailboxes,
+        &mut rules.blocked_values,
+    ] {
+        list.sort_unstable();
+        list.dedup();
+    }
+    let check = blake3::keyed_hash(secret, b"check value");
+    serde_json::json!({
+        "rules": rules,
+        "normalizer_version": NORMALIZER_VERSION,
+        "semantics_version": SEMANTICS_VERSION,
+        "secret_check": check.to_hex()[..16],
+    })
+    .to_string()
+}

@@ -1,0 +1,165 @@
+//! One form for each value, so that two sources that mean the same person hash to the same key.
+//!
+//! A change here changes keys: raise [`NORMALIZER_VERSION`] with it.
+
+use phonenumber::{Mode, country};
+use sha2::{Digest, Sha256};
+use std::fmt::Write as _;
+
+/// Version of everything in this file; part of the rules' hash.
+pub(crate) const NORMALIZER_VERSION: u32 = 1;
+
+/// Removes what copying and exporting add around a value: white space of any script, zero-width characters, a byte
+/// order mark.
+pub(crate) fn trim(value: &str) -> &str {
+    value.trim_matches(|c: char| {
+        c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{FEFF}' | '\0')
+    })
+}
+
+/// An e-mail address in parts, lower case, the domain in ASCII.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Address {
+    pub(crate) local: String,
+    pub(crate) domain: String,
+}
+
+impl Address {
+    /// SHA-256 of the address in hex.
+    pub(crate) fn hashed(&self) -> String {
+        sha256_hex(&format!("{}@{}", self.local, self.domain))
+    }
+}
+
+/// SHA-256 in lower-case hex.
+pub(crate) fn sha256_hex(text: &str) -> String {
+    let mut hex = String::with_capacity(64);
+    for byte in Sha256::digest(text.as_bytes()) {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    hex
+}
+
+/// A value that already is a SHA-256 in hex, lower case.
+pub(crate) fn as_sha256_hex(value: &str) -> Option<String> {
+    (value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit()))
+        .then(|| value.to_ascii_lowercase())
+}
+
+/// Reads a trimmed address; `None` when it is not one. `mailto:`, a display name and angle brackets are left out.
+pub(crate) fn address(value: &str) -> Option<Address> {
+    let value = match value.strip_suffix('>') {
+        Some(before) => &before[before.rfind('<')? + 1..],
+        None => value,
+    };
+    let value = if value
+        .get(..7)
+        .is_some_and(|p| p.eq_ignore_ascii_case("mailto:"))
+    {
+        &value[7..]
+    } else {
+        value
+    };
+    let value = trim(value);
+    let (local, domain) = value.rsplit_once('@')?;
+    let local = local.to_lowercase();
+    let unusable = |c: char| c.is_whitespace() || c.is_control() || "@,;:<>()[]\\\"".contains(c);
+    if local.is_empty() || local.len() > 64 || value.len() > 254 || local.contains(unusable) {
+        return None;
+    }
+    let domain = ascii_domain(domain)?;
+    Some(Address { local, domain })
+}
+
+/// Lower-case ASCII form of a domain with at least two labels; `None` when it is none.
+pub(crate) fn ascii_domain(domain: &str) -> Option<String> {
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    let url::Host::Domain(ascii) = url::Host::parse(domain).ok()? else {
+        return None;
+    };
+    let labels_fit = ascii.split('.').all(|label| {
+        (1..=63).contains(&label.len())
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    });
+    (ascii.contains('.') && ascii.len() <= 253 && labels_fit).then_some(ascii)
+}
+
+/// E.164 of a trimmed number that is valid in its numbering plan, with the extension if it has one.
+pub(crate) fn phone(value: &str, region: Option<country::Id>) -> Option<String> {
+    let (number, extension) = split_extension(value);
+    let mut digits = String::with_capacity(20);
+    for c in number.chars() {
+        match c {
+            '+' | '＋' if digits.is_empty() => digits.push('+'),
+            c if c.is_numeric() => digits.push(char::from_digit(decimal(c)?, 10)?),
+            // What people put between groups; anything else is no phone number.
+            ' ' | '\u{A0}' | '\u{2009}' | '\u{202F}' | '\u{3000}' | '-' | '‐' | '‑' | '–' | '—'
+            | '.' | '/' | '(' | ')' | '（' | '）' | '－' | '\t' => {}
+            _ => return None,
+        }
+    }
+    if let Some(rest) = digits.strip_prefix("00") {
+        digits = format!("+{rest}");
+    }
+    // `+49 (0)30 …`: the zero is for callers inside the country.
+    if number.contains("(0)") && digits.starts_with('+') {
+        digits = without_trunk_zero(number)?;
+    }
+    if !(7..=16).contains(&digits.len()) || (region.is_none() && !digits.starts_with('+')) {
+        return None;
+    }
+    let parsed = phonenumber::parse(region, &digits)
+        .ok()
+        .filter(phonenumber::is_valid)?;
+    let e164 = parsed.format().mode(Mode::E164).to_string();
+    Some(match extension {
+        Some(extension) => format!("{e164};ext={extension}"),
+        None => e164,
+    })
+}
+
+/// Value of a decimal digit as people type them: ASCII, full width, Arabic-Indic, Persian, Devanagari, Bengali, Thai.
+fn decimal(c: char) -> Option<u32> {
+    const ZEROS: [u32; 7] = [0x30, 0xFF10, 0x0660, 0x06F0, 0x0966, 0x09E6, 0x0E50];
+    ZEROS
+        .into_iter()
+        .map(|zero| u32::from(c).wrapping_sub(zero))
+        .find(|value| *value < 10)
+}
+
+/// `030 1234 ext. 56` → (`030 1234`, `56`). Another extension is another person.
+fn split_extension(value: &str) -> (&str, Option<&str>) {
+    let lower = value.to_ascii_lowercase();
+    for marker in [";ext=", "extension", "ext.", "ext", "x", "#"] {
+        if let Some(at) = lower.find(marker) {
+            let extension = trim(&value[at + marker.len()..]);
+            if !extension.is_empty()
+                && extension.len() <= 8
+                && extension.bytes().all(|b| b.is_ascii_digit())
+            {
+                return (trim(&value[..at]), Some(extension));
+            }
+        }
+    }
+    (value, None)
+}
+
+/// Digits of an international number written with `(0)`, without that zero.
+fn without_trunk_zero(number: &str) -> Option<String> {
+    let mut digits = String::from("+");
+    for c in number
+        .replacen("(0)", "", 1)
+        .chars()
+        .filter(|c| c.is_numeric())
+    {
+        digits.push(char::from_digit(decimal(c)?, 10)?);
+    }
+    match digits.strip_prefix("+00") {
+        Some(rest) => Some(format!("+{rest}")),
+        None => Some(digits),
+    }
+}
