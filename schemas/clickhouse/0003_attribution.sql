@@ -40,7 +40,7 @@ CREATE TABLE IF NOT EXISTS {db}.attribution_paths
     share_time_decay    Array(UInt32),
     share_position      Array(UInt32),
     version             UInt128                     COMMENT '(log offset of the component''s last change) << 64 | request offset',
-    computed_at         DateTime64(3, 'UTC')
+    computed_at         DateTime64(3, 'UTC')        DEFAULT now64(3)
 )
 ENGINE = ReplacingMergeTree(version)
 ORDER BY (topic_id, partition, offset, ordinal);
