@@ -236,7 +236,7 @@ impl Admin {
         .await
     }
 
-    /// Deletes topics; those that do not exist are no error.
+    /// Deletes topics and waits until they are gone; those that do not exist are no error.
     pub async fn delete_topics(&self, names: &[&str]) -> Result<()> {
         let results = self
             .inner
@@ -254,6 +254,13 @@ impl Admin {
                         detail: name,
                     });
                 }
+            }
+        }
+        for name in names {
+            let mut attempts_left = 100;
+            while attempts_left > 0 && self.describe_topics(&[name]).await.is_ok() {
+                attempts_left -= 1;
+                tokio::time::sleep(Duration::from_millis(100)).await;
             }
         }
         Ok(())

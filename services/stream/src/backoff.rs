@@ -5,7 +5,6 @@ use std::time::Duration;
 /// failed together do not come back together.
 pub(crate) struct Backoff {
     next: Duration,
-    first: Duration,
     greatest: Duration,
 }
 
@@ -13,7 +12,6 @@ impl Backoff {
     pub(crate) fn new(first: Duration, greatest: Duration) -> Self {
         Self {
             next: first,
-            first,
             greatest,
         }
     }
@@ -22,11 +20,6 @@ impl Backoff {
         let delay = self.next;
         self.next = (delay * 2).min(self.greatest);
         delay.mul_f64(0.5 + jitter() / 2.0)
-    }
-
-    /// Begins again: something worked.
-    pub(crate) fn reset(&mut self) {
-        self.next = self.first;
     }
 }
 
@@ -41,7 +34,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn doubles_to_the_greatest_and_begins_again() {
+    fn doubles_to_the_greatest() {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(350));
         for expected in [100, 200, 350, 350] {
             let delay = backoff.next_delay().as_millis();
@@ -50,7 +43,5 @@ mod tests {
                 "{delay} for {expected}"
             );
         }
-        backoff.reset();
-        assert!(backoff.next_delay().as_millis() <= 100);
     }
 }

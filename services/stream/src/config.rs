@@ -3,12 +3,12 @@ use std::fmt;
 
 use rdkafka::ClientConfig;
 use rdkafka::config::RDKafkaLogLevel;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Result, StreamError};
 
 /// How to reach Kafka, and the names everything there begins with.
-#[derive(Clone, Deserialize)]
+#[derive(Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct KafkaConfig {
     /// `host:port`, several separated by commas.
@@ -202,6 +202,8 @@ impl KafkaConfig {
         client.set("enable.idempotence", "true");
         client.set("linger.ms", "2");
         client.set("compression.type", "lz4");
+        // As Kafka's own clients do, so that any producer's records of one key meet in one partition.
+        client.set("partitioner", "murmur2_random");
         // Long enough for a broker that restarts; after it the sender is told, and sends again.
         client.set("message.timeout.ms", "60000");
         client.set("message.max.bytes", MAX_MESSAGE_BYTES.to_string());

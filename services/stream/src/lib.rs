@@ -12,13 +12,18 @@ mod backoff;
 mod config;
 mod consumer;
 mod error;
+mod identity_log;
+mod lag;
 mod log;
 #[allow(
     unsafe_code,
     reason = "what the rdkafka crate does not offer; see its first lines"
 )]
 mod native;
+mod outbox;
 mod plan;
+mod registry;
+mod sender;
 
 pub use admin::{Admin, TopicInfo};
 pub use config::KafkaConfig;
@@ -26,4 +31,10 @@ pub use consumer::{
     Committed, ConsumerEvent, ConsumerHandle, ConsumerLimits, Epoch, GroupConsumer, PartitionId,
 };
 pub use error::{Result, StreamError};
+pub use identity_log::{Follower, LogApplier, LogProducer, RulesEntry};
+pub use outbox::{
+    DeadLetterProducer, Delivery, Message, Producer, ProducerLimits, RequestProducer,
+};
 pub use plan::Plan;
+pub use registry::{RegistryConfig, SchemaRegistry};
+pub use sender::Written;

@@ -259,6 +259,28 @@ pub(crate) fn assignment_lost<C: ClientContext>(client: &Client<C>) -> bool {
     unsafe { sys::rd_kafka_assignment_lost(client.native_ptr()) != 0 }
 }
 
+/// A partition's exclusive end as the last fetch told it; asks nobody.
+pub(crate) fn cached_end<C: ClientContext>(
+    client: &Client<C>,
+    topic: &str,
+    partition: i32,
+) -> Option<i64> {
+    let topic = CString::new(topic).ok()?;
+    let (mut low, mut high) = (-1, -1);
+    // SAFETY: handle and name are valid for the call, which writes the two numbers.
+    let code: RDKafkaErrorCode = unsafe {
+        sys::rd_kafka_get_watermark_offsets(
+            client.native_ptr(),
+            topic.as_ptr(),
+            partition,
+            &mut low,
+            &mut high,
+        )
+    }
+    .into();
+    (code == RDKafkaErrorCode::NoError && high >= 0).then_some(high)
+}
+
 /// Sends a commit; its outcome arrives on `answers` as [`Happening::Committed`].
 pub(crate) fn commit<C: ClientContext>(
     client: &Client<C>,
