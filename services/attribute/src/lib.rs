@@ -4,12 +4,14 @@
 //! weights into integers that sum exactly to the conversion's value (invariant AT-1, see [`invariants`]).
 
 mod config;
+mod customer;
 mod eligible;
 pub mod invariants;
 mod models;
 mod split;
 
 pub use config::AttributionConfig;
+pub use customer::attribute_customer;
 
 use schemas::{Conversion, Model, PathTouch, TouchRow};
 
@@ -20,8 +22,8 @@ pub const SHARE_PARTS: u32 = 1_000_000;
 ///
 /// `touches` are the customer's, in any order (as stored they ascend by time, position, ordinal, which is the cheapest
 /// to take); those outside the lookback are left out. The path comes back ascending; it is empty when no touch is
-/// eligible, and then nobody gets the credit. A refund's value is negative and so are its credits: the shares are
-/// those of its own path.
+/// eligible, and then nobody gets the credit. A refund's value is negative and so are its credits; over which path they
+/// go back is for [`attribute_customer`] to find.
 pub fn attribute(
     conversion: &Conversion,
     touches: &[TouchRow],

@@ -5,11 +5,11 @@ use crate::{AttributionConfig, attribute, invariants};
 
 mod oracle;
 
-const DAY: i64 = 24 * 3_600_000;
+pub(crate) const DAY: i64 = 24 * 3_600_000;
 /// The time of every conversion in these tests.
-const NOW: i64 = 1_740_000_000_000;
+pub(crate) const NOW: i64 = 1_740_000_000_000;
 
-fn touch(age_ms: i64, channel: &str, offset: i64) -> TouchRow {
+pub(crate) fn touch(age_ms: i64, channel: &str, offset: i64) -> TouchRow {
     TouchRow {
         position: Position {
             topic_id: uuid::Uuid::nil(),
@@ -27,7 +27,7 @@ fn touch(age_ms: i64, channel: &str, offset: i64) -> TouchRow {
     }
 }
 
-fn conversion(value_minor: i64) -> Conversion {
+pub(crate) fn conversion(value_minor: i64) -> Conversion {
     Conversion {
         position: Position {
             topic_id: uuid::Uuid::nil(),

@@ -1,3 +1,5 @@
+use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
 use schemas::{Agent, Text};
 use serde::Deserialize;
 use woothee::parser::Parser;
@@ -17,7 +19,15 @@ struct File {
 pub(crate) struct Agents {
     /// Parts of a header, in lower case, that make it a bot's.
     bots: Vec<String>,
+    /// Headers read before: reading one takes longer than everything else that is done to an event, and a few thousand
+    /// headers make up nearly all traffic. What is remembered never changes an answer.
+    read: RwLock<FxHashMap<Text, Agent>>,
 }
+
+/// Headers remembered; when they are more, all are forgotten. About 10 MiB.
+const REMEMBERED: usize = 32_768;
+/// A header longer than this is not remembered.
+const LONGEST_REMEMBERED: usize = 512;
 
 /// Browsers that call themselves Chrome or Safari as well: part of the header, name. The first one found wins.
 const BROWSERS: [(&str, &str); 27] = [
@@ -58,13 +68,43 @@ impl Agents {
             .iter()
             .filter(|part| !part.is_empty())
             .map(|part| part.to_lowercase().to_string());
+        let bots = built_in.contains.into_iter().chain(configured).collect();
         Agents {
-            bots: built_in.contains.into_iter().chain(configured).collect(),
+            bots,
+            read: RwLock::default(),
         }
     }
 
+    /// What each header says, in their order.
+    pub(crate) fn read_all<'a>(&self, headers: impl Iterator<Item = &'a str>) -> Vec<Agent> {
+        let mut batch: FxHashMap<&str, Agent> = FxHashMap::default();
+        headers
+            .map(|header| {
+                batch
+                    .entry(header)
+                    .or_insert_with(|| self.remember(header))
+                    .clone()
+            })
+            .collect()
+    }
+
+    fn remember(&self, header: &str) -> Agent {
+        if let Some(agent) = self.read.read().get(header) {
+            return agent.clone();
+        }
+        let agent = self.read(header);
+        if header.len() <= LONGEST_REMEMBERED {
+            let mut read = self.read.write();
+            if read.len() >= REMEMBERED {
+                read.clear();
+            }
+            read.insert(Text::new(header), agent.clone());
+        }
+        agent
+    }
+
     /// What a header says. An absent header says nothing: servers and apps send none.
-    pub(crate) fn read(&self, header: &str) -> Agent {
+    fn read(&self, header: &str) -> Agent {
         let header = header.trim();
         if header.is_empty() || header == "-" {
             return Agent::default();
@@ -135,7 +175,7 @@ fn device(header: &str, category: &str, is_bot: bool) -> &'static str {
         _ if tablet && !has("Windows NT") => "tablet",
         "smartphone" | "mobilephone" => "mobile",
         "pc" => "desktop",
-        _ if has("Mobile") || has("iPhone") || has("Android") => "mobile",
+        _ if has("Mobile") || has("iPhone") || has("Android") || has("[FBAN/") => "mobile",
         _ if has("Windows NT") || has("Macintosh") || has("X11;") => "desktop",
         _ => "other",
     }

@@ -1,4 +1,3 @@
-use rustc_hash::FxHashMap;
 use schemas::conversions::ConversionDefinitions;
 use schemas::{
     Agent, Campaign, ClickId, EnrichedEvent, IdentifiedEvent, Source, Text, Touch, TouchKind,
@@ -49,17 +48,10 @@ impl Enricher {
         sessions: &mut SessionState,
         conversions: &ConversionDefinitions,
     ) -> Vec<EnrichedEvent> {
-        // A visitor sends one header many times, and reading one is the dearest thing done here.
-        let mut read: FxHashMap<&str, Agent> = FxHashMap::default();
-        let agents: Vec<Agent> = events
+        let headers = events
             .iter()
-            .map(|identified| {
-                let header = identified.event.user_agent.as_str();
-                read.entry(header)
-                    .or_insert_with(|| self.agents.read(header))
-                    .clone()
-            })
-            .collect();
+            .map(|identified| identified.event.user_agent.as_str());
+        let agents = self.agents.read_all(headers);
         events
             .into_iter()
             .zip(agents)

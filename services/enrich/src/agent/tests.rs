@@ -253,3 +253,26 @@ proptest::proptest! {
         Agents::new(&EnrichConfig::default()).read(&header);
     }
 }
+
+#[test]
+fn what_is_remembered_changes_nothing() {
+    let agents = Agents::new(&EnrichConfig::default());
+    let long = format!("{WIN} {}", "x".repeat(LONGEST_REMEMBERED));
+    let headers = [WIN, "curl/8.5.0", "", &long, WIN];
+    let first = agents.read_all(headers.into_iter());
+    assert_eq!(first, headers.map(|header| agents.read(header)));
+    assert_eq!(agents.read_all(headers.into_iter()), first);
+    assert_eq!(
+        agents.read.read().len(),
+        3,
+        "the long one is not remembered"
+    );
+    for index in 0..REMEMBERED {
+        agents
+            .read
+            .write()
+            .insert(index.to_string().into(), Agent::default());
+    }
+    assert_eq!(agents.read_all(["curl/8.5.1"].into_iter())[0].device, "bot");
+    assert_eq!(agents.read.read().len(), 1, "all were forgotten");
+}
