@@ -26,7 +26,8 @@ pub struct Event {
     pub event_id: Text,
     /// What happened, in snake_case: `page_viewed`, `order_completed`, `form_submitted`, `sale`, `refund`, …
     pub event_type: Text,
-    /// When it happened, ms since the epoch, never later than `received_at_ms`.
+    /// When it happened, ms since the epoch, never later than `received_at_ms`. Only advertising cost may be: its day's
+    /// midnight, which comes earlier in the east.
     pub event_time_ms: i64,
     /// Identifiers of the acting person, in the order in which the record names them.
     pub identifiers: Vec<RawIdentifier>,

@@ -17,6 +17,8 @@ pub mod avro;
 pub mod clickhouse;
 pub mod command;
 pub mod conversions;
+#[cfg(feature = "examples")]
+pub mod examples;
 pub mod request;
 pub mod topics;
 

@@ -87,7 +87,7 @@ pub(crate) fn check_range(
     if ahead_ms > limits.max_event_ahead_ms {
         let limit = span(limits.max_event_ahead_ms);
         return out_of_range(format!(
-            "{} ahead of its receipt, at most {limit} is taken",
+            "{} ahead of its receipt, at most {limit} are allowed",
             span(ahead_ms)
         ));
     }
@@ -95,7 +95,7 @@ pub(crate) fn check_range(
         let limit = span(limits.max_event_age_ms);
         let age = span(ahead_ms.saturating_neg());
         return out_of_range(format!(
-            "{age} before its receipt, at most {limit} are taken"
+            "{age} before its receipt, at most {limit} are allowed"
         ));
     }
     Ok(())
@@ -230,7 +230,7 @@ mod tests {
         let ahead = clamp(received + 3 * 86_400_000).unwrap_err();
         assert_eq!(
             ahead.detail,
-            "3 days ahead of its receipt, at most 24 hours is taken"
+            "3 days ahead of its receipt, at most 24 hours are allowed"
         );
         assert_eq!(clamp(0).unwrap_err().reason, Reason::TimeOutOfRange);
         assert!(clamp(i64::MIN).is_err() && clamp(i64::MAX).is_err());

@@ -31,7 +31,7 @@ pub(crate) fn read<'a>(
     let members = reader.fields(&plan.root)?;
     match payload.len() - reader.at {
         0 => Ok(members),
-        left => Err(reader.broken(format!("{left} bytes are left over after the record"))),
+        left => Err(reader.broken(format!("bytes left over after the record: {left}"))),
     }
 }
 
@@ -150,7 +150,10 @@ impl<'a> Reader<'a> {
         loop {
             let count = self.block()?;
             if count == 0 {
-                return Ok(object.finish());
+                // A map has no order; this one makes two equal maps two equal texts.
+                let mut entries = object.finish();
+                entries.sort_by(|a, b| a.0.cmp(&b.0));
+                return Ok(entries);
             }
             for _ in 0..count {
                 let name = self.text()?;
