@@ -16,7 +16,7 @@ use crate::process::{Launch, Running};
 /// What answers on ClickHouse's port. A stack keeps its engine, since each has data of its own.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Engine {
+pub(crate) enum Engine {
     /// `clickhouse server`, found on PATH.
     Server,
     /// `libchdb.so` behind the HTTP front of this crate.

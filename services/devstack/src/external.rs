@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::stack::Part;
+use crate::part::Part;
 
 /// Names Kafka's bootstrap brokers.
 pub(crate) const KAFKA_VARIABLE: &str = "KAFKA_BROKERS";

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::error::{Error, FileContext, Result};
 use crate::parts::{Cache, KAFKA_VERSION};
+use crate::ports;
 use crate::process::{Launch, Running};
 
 /// Where one node keeps everything.
@@ -31,10 +32,12 @@ impl Kafka {
     }
 
     /// Starts the node; it does not answer yet.
-    pub(crate) fn launch(&self, cache: &Cache, port: u16, controller_port: u16) -> Result<Running> {
+    pub(crate) fn launch(&self, cache: &Cache, port: u16) -> Result<Running> {
         let java = cache.java()?;
         let jars = cache.kafka()?;
         fs::create_dir_all(&self.folder).during("make", &self.folder)?;
+        // Only the node itself uses it, so it may be another one at every start.
+        let controller_port = ports::pick(1)?[0];
         let properties = self.folder.join("server.properties");
         fs::write(&properties, self.properties(port, controller_port))
             .during("write", &properties)?;

@@ -1,175 +1,18 @@
 //! The stack as a whole: up, down, status, reset, and its parts one by one for tests that break them.
 
-use std::ffi::OsString;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
 use crate::clickhouse::{self, ClickHouse, Engine};
 use crate::error::{Error, FileContext, Result};
 use crate::kafka::{self, Kafka};
-use crate::parts::{Cache, Machine};
+use crate::memory::Memory;
+use crate::options::Options;
+use crate::part::{Endpoints, Part, PartStatus, State};
+use crate::parts::Cache;
 use crate::process::{self, Recorded, Running};
-use crate::progress::Progress;
 use crate::{disk, external, ports};
-
-/// Where a stack lives and what it consists of.
-#[derive(Debug, Clone)]
-pub struct Options {
-    /// The folder of everything that this stack writes.
-    pub state_dir: PathBuf,
-    /// The folder of fetched parts, shared by all stacks.
-    pub cache_dir: PathBuf,
-    /// The port of Kafka; 0 takes a free one and keeps it.
-    pub kafka_port: u16,
-    /// The port of ClickHouse's HTTP interface; 0 takes a free one and keeps it.
-    pub clickhouse_port: u16,
-    /// Brokers that run already: no Kafka is started.
-    pub brokers: Option<String>,
-    /// A ClickHouse that runs already: none is started.
-    pub clickhouse_url: Option<String>,
-    /// The parts to start; tests of one need not wait for the other.
-    pub parts: Vec<Part>,
-    /// The command that runs the front, to which `--port`, `--data` and `--library` are added.
-    pub front_command: Vec<OsString>,
-    /// What must be free on the disk of `state_dir` for a start.
-    pub min_free_bytes: u64,
-    /// The machine's programs.
-    pub machine: Machine,
-    /// How progress is shown.
-    pub progress: Progress,
-}
-
-impl Options {
-    /// The port that Kafka's clients expect.
-    pub const KAFKA_PORT: u16 = 9092;
-    /// The port that ClickHouse's clients expect.
-    pub const CLICKHOUSE_PORT: u16 = 8123;
-    const MIN_FREE_BYTES: u64 = 500_000_000;
-
-    /// The usual stack in `state_dir`, with `KAFKA_BROKERS`, `CLICKHOUSE_URL` and `TRIBUTARY_CACHE` of the environment.
-    ///
-    /// The front is run by this very program, as `dev front`.
-    pub fn from_env(state_dir: impl Into<PathBuf>) -> Self {
-        let named = |variable| {
-            std::env::var(variable)
-                .ok()
-                .filter(|value| !value.trim().is_empty())
-        };
-        let this_program =
-            std::env::current_exe().map_or_else(|_| "tributary".into(), PathBuf::into_os_string);
-        Self {
-            state_dir: state_dir.into(),
-            cache_dir: Cache::default_root(),
-            kafka_port: Self::KAFKA_PORT,
-            clickhouse_port: Self::CLICKHOUSE_PORT,
-            brokers: named(external::KAFKA_VARIABLE),
-            clickhouse_url: named(external::CLICKHOUSE_VARIABLE),
-            parts: Part::ALL.to_vec(),
-            front_command: vec![this_program, "dev".into(), "front".into()],
-            min_free_bytes: Self::MIN_FREE_BYTES,
-            machine: Machine::here(),
-            progress: Progress::auto(),
-        }
-    }
-}
-
-/// A part of the stack.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Part {
-    /// Apache Kafka.
-    Kafka,
-    /// ClickHouse, embedded or a server.
-    ClickHouse,
-}
-
-impl Part {
-    /// Every part, in the order of their start.
-    pub const ALL: [Self; 2] = [Self::ClickHouse, Self::Kafka];
-
-    /// The name for people.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Kafka => "Kafka",
-            Self::ClickHouse => "ClickHouse",
-        }
-    }
-
-    fn port_flag(self) -> &'static str {
-        match self {
-            Self::Kafka => "--kafka-port",
-            Self::ClickHouse => "--clickhouse-port",
-        }
-    }
-}
-
-/// How a part is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum State {
-    /// It runs and answers.
-    Running,
-    /// Its process runs and does not answer (yet).
-    Silent,
-    /// It is not running.
-    Stopped,
-    /// It is not running, and was not stopped by `down`.
-    Died,
-    /// A server of the user's, which answers.
-    External,
-    /// A server of the user's, which does not answer.
-    ExternalSilent,
-}
-
-/// One line of `status`.
-#[derive(Debug, Clone, Serialize)]
-pub struct PartStatus {
-    /// The part.
-    pub part: Part,
-    /// How it is.
-    pub state: State,
-    /// Its process, if it is ours.
-    pub pid: Option<i32>,
-    /// Where clients find it: `host:port` for Kafka, a URL for ClickHouse, without credentials.
-    pub address: String,
-    /// Memory that its process holds.
-    pub resident_bytes: Option<u64>,
-    /// Its version, if known.
-    pub version: Option<String>,
-    /// Its log file, if it is ours.
-    pub log: Option<PathBuf>,
-}
-
-/// Where the stack's clients find its servers.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Endpoints {
-    /// Kafka's bootstrap brokers.
-    pub brokers: String,
-    /// ClickHouse's HTTP interface.
-    pub clickhouse_url: String,
-}
-
-impl Endpoints {
-    /// The environment variables that hand these to other programs.
-    pub fn variables(&self) -> [(&'static str, &str); 2] {
-        [
-            (external::KAFKA_VARIABLE, &self.brokers),
-            (external::CLICKHOUSE_VARIABLE, &self.clickhouse_url),
-        ]
-    }
-}
-
-/// What a stack remembers between commands.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize)]
-struct Memory {
-    kafka_port: u16,
-    controller_port: u16,
-    clickhouse_port: u16,
-    engine: Engine,
-}
 
 /// Kafka and ClickHouse of one state folder.
 pub struct Stack {
@@ -239,7 +82,7 @@ impl Stack {
                 fs::remove_dir_all(&folder).during("remove", &folder)?;
             }
         }
-        for file in [self.memory_path(), self.lock_path()] {
+        for file in [Memory::file(&self.options.state_dir), self.lock_path()] {
             if file.exists() {
                 fs::remove_file(&file).during("remove", &file)?;
             }
@@ -262,7 +105,6 @@ impl Stack {
     pub fn endpoints(&self) -> Endpoints {
         self.endpoints_of(&self.remembered().unwrap_or(Memory {
             kafka_port: self.options.kafka_port,
-            controller_port: 0,
             clickhouse_port: self.options.clickhouse_port,
             engine: Engine::Embedded,
         }))
@@ -358,10 +200,7 @@ impl Stack {
         }
         ports::require_free(memory.port(part), part.name(), part.port_flag())?;
         match part {
-            Part::Kafka => {
-                self.kafka
-                    .launch(&self.cache, memory.kafka_port, memory.controller_port)
-            }
+            Part::Kafka => self.kafka.launch(&self.cache, memory.kafka_port),
             Part::ClickHouse => {
                 let front = &self.options.front_command;
                 self.clickhouse
@@ -419,40 +258,28 @@ impl Stack {
         Ok(())
     }
 
-    /// Makes the folder and decides ports and engine, or keeps those of the stack's first start.
+    /// Decides ports and engine, or keeps those of the stack's first start.
     fn prepare(&self) -> Result<Memory> {
-        disk::require(
-            &self.options.state_dir,
-            self.options.min_free_bytes,
-            "--state-dir",
-        )?;
+        let options = &self.options;
+        disk::require(&options.state_dir, options.min_free_bytes, "--state-dir")?;
         let mut memory = match self.remembered() {
             Some(memory) => memory,
-            None => {
-                let free = ports::pick(3)?;
-                let engine = ClickHouse::preferred(&self.cache);
-                Memory {
-                    kafka_port: free[0],
-                    controller_port: free[1],
-                    clickhouse_port: free[2],
-                    engine,
-                }
-            }
+            None => Memory::new(ClickHouse::preferred(&self.cache))?,
         };
-        let is_new = |part| Running::recorded(&self.pid_file(part)) == Recorded::Absent;
-        if self.options.kafka_port != 0 && is_new(Part::Kafka) {
-            memory.kafka_port = self.options.kafka_port;
+        // A part that runs stays where it is; `say_already` tells when that is not where it was asked for.
+        let runs = |part| matches!(Running::recorded(&self.pid_file(part)), Recorded::Alive(_));
+        if options.kafka_port != 0 && !runs(Part::Kafka) {
+            memory.kafka_port = options.kafka_port;
         }
-        if self.options.clickhouse_port != 0 && is_new(Part::ClickHouse) {
-            memory.clickhouse_port = self.options.clickhouse_port;
+        if options.clickhouse_port != 0 && !runs(Part::ClickHouse) {
+            memory.clickhouse_port = options.clickhouse_port;
         }
-        let text = serde_json::to_string_pretty(&memory).unwrap_or_default();
-        process::write_atomically(&self.memory_path(), &text)?;
+        memory.save(&options.state_dir)?;
         Ok(memory)
     }
 
     fn remembered(&self) -> Option<Memory> {
-        serde_json::from_str(&fs::read_to_string(self.memory_path()).ok()?).ok()
+        Memory::of(&self.options.state_dir)
     }
 
     fn lock(&self) -> Result<File> {
@@ -600,10 +427,6 @@ impl Stack {
         }
     }
 
-    fn memory_path(&self) -> PathBuf {
-        self.options.state_dir.join("stack.json")
-    }
-
     fn lock_path(&self) -> PathBuf {
         self.options.state_dir.join("lock")
     }
@@ -611,15 +434,6 @@ impl Stack {
     /// The folder of this stack.
     pub fn state_dir(&self) -> &Path {
         &self.options.state_dir
-    }
-}
-
-impl Memory {
-    fn port(&self, part: Part) -> u16 {
-        match part {
-            Part::Kafka => self.kafka_port,
-            Part::ClickHouse => self.clickhouse_port,
-        }
     }
 }
 
