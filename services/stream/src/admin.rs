@@ -8,10 +8,11 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
 use schemas::topics::Topics;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::task;
 use uuid::Uuid;
 
+use crate::backoff::Backoff;
 use crate::log::LogContext;
 use crate::{Committed, KafkaConfig, Result, StreamError, native};
 
@@ -266,15 +267,29 @@ impl Admin {
         Ok(())
     }
 
-    async fn blocking<T: Send + 'static>(
-        &self,
-        ask: impl FnOnce(&Inner) -> Result<T> + Send + 'static,
-    ) -> Result<T> {
-        let inner = Arc::clone(&self.inner);
-        // The task only ends early when the runtime does.
-        task::spawn_blocking(move || ask(&inner))
-            .await
-            .unwrap_or(Err(StreamError::Closed))
+    /// Asks on a thread that may wait, and again for a while if the answer is that a leader is being elected or the
+    /// like, which it often is right after a topic was made.
+    async fn blocking<T, A>(&self, ask: A) -> Result<T>
+    where
+        T: Send + 'static,
+        A: Fn(&Inner) -> Result<T> + Send + Sync + 'static,
+    {
+        let ask = Arc::new(ask);
+        let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(2));
+        let deadline = Instant::now() + WAIT;
+        loop {
+            let (inner, ask) = (Arc::clone(&self.inner), Arc::clone(&ask));
+            // The task only ends early when the runtime does.
+            match task::spawn_blocking(move || ask(&inner))
+                .await
+                .unwrap_or(Err(StreamError::Closed))
+            {
+                Err(error) if error.is_retriable() && Instant::now() < deadline => {
+                    tokio::time::sleep(backoff.next_delay()).await;
+                }
+                result => return result,
+            }
+        }
     }
 }
 

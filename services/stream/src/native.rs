@@ -1,14 +1,11 @@
 //! The crate's only unsafe code: the few calls of librdkafka that the `rdkafka` crate does not offer, each behind a
-//! safe function.
+//! safe function. A topic's id is only in `DescribeTopics`; the crate's poll names neither topic nor offset at the end
+//! of a partition and runs rebalances in a callback, where one loop here sees everything in order; its commit waits
+//! without limit, and its reading of committed metadata panics on bytes that are not UTF-8.
 //!
-//! They are here because: a topic's id is only in `DescribeTopics`; the crate's poll names neither topic nor offset
-//! when a partition's end is reached, and runs rebalances inside a callback, where this crate wants one loop that sees
-//! everything in order; its commit waits without limit and its reading of committed metadata panics on bytes that are
-//! not UTF-8.
-//!
-//! Rules that make it sound: a [`Queue`] and an [`Event`] own what they point to and free it once; everything that an
-//! event lends ([`Happening`]) borrows from it; pointers that librdkafka owns are read before the call returns and
-//! never kept. librdkafka's handles and queues may be used from any thread.
+//! Why it is sound: a [`Queue`] and an [`Event`] own what they point to and free it once; what an event lends
+//! ([`Happening`]) borrows from it; pointers that librdkafka owns are read before the call returns and never kept.
+//! librdkafka's handles and queues may be used from any thread.
 
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::ptr;

@@ -1,5 +1,7 @@
 //! The consumer on a real Kafka.
 
+#![allow(clippy::unwrap_used, reason = "a test's failure is a panic")]
+
 mod support;
 
 use std::time::Duration;
@@ -71,7 +73,11 @@ async fn a_plan_is_there_for_the_next_owner_and_for_the_admin() {
     };
     let metadata = plan.encode(5).unwrap();
 
-    let mut first = world.join("plan", &[info.clone()], ConsumerLimits::default());
+    let mut first = world.join(
+        "plan",
+        std::slice::from_ref(&info),
+        ConsumerLimits::default(),
+    );
     first.until_owns(4).await;
     first.commit(FIRST, 5, &metadata).await.unwrap();
     // The last of several wins, and they may be asked for at once.
@@ -129,7 +135,11 @@ async fn members_share_cooperatively_and_a_past_epoch_cannot_commit() {
     let world = World::new().await;
     let info = world.info(&world.topics.web).await;
     world.write(&world.topics.web, 0..1000).await;
-    let mut first = world.join("share", &[info.clone()], ConsumerLimits::default());
+    let mut first = world.join(
+        "share",
+        std::slice::from_ref(&info),
+        ConsumerLimits::default(),
+    );
     first.until_owns(4).await;
     first.start_all(0);
     let before = first.owned.clone();

@@ -4,6 +4,7 @@ mod commits;
 mod handle;
 mod lookup;
 mod partition;
+mod rebalance;
 mod thread;
 
 use schemas::RawRecord;

@@ -6,9 +6,9 @@ use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -18,7 +18,7 @@ use super::lookup::{self, Found};
 use super::partition::Partition;
 use super::{ConsumerEvent, ConsumerLimits, Epoch, PartitionId};
 use crate::log::{LogContext, log_line};
-use crate::native::{self, Happening, Message, Queue};
+use crate::native::{Happening, Message, Queue};
 use crate::{KafkaConfig, Result, StreamError, TopicInfo};
 
 /// How long a poll may wait when there is nothing to do; requests end it at once.
@@ -27,10 +27,6 @@ const IDLE: Duration = Duration::from_millis(200);
 const BLOCKED: Duration = Duration::from_millis(10);
 /// A burst of messages ends after so many, to look at requests.
 const BURST: usize = 10_000;
-/// How long leaving the group may take.
-const LEAVE: Duration = Duration::from_secs(15);
-
-static NEXT_EPOCH: AtomicU64 = AtomicU64::new(1);
 
 /// Starts the thread, and the one that looks things up for it.
 pub(super) fn spawn(
@@ -107,16 +103,16 @@ fn start_thread(name: &str, body: impl FnOnce() + Send + 'static) -> Result<()> 
         .map_err(|error| StreamError::Config(format!("cannot start a thread: {error}")))
 }
 
-struct Worker {
+pub(super) struct Worker {
     // Before `consumer`, because its queue must be freed before its client.
     commits: Commits,
-    consumer: Arc<BaseConsumer<LogContext>>,
+    pub(super) consumer: Arc<BaseConsumer<LogContext>>,
     topics: Arc<[TopicInfo]>,
     limits: ConsumerLimits,
-    events: UnboundedSender<ConsumerEvent>,
+    pub(super) events: UnboundedSender<ConsumerEvent>,
     requests: Receiver<Request>,
-    assigned: Sender<Vec<(PartitionId, Epoch)>>,
-    partitions: HashMap<PartitionId, Partition>,
+    pub(super) assigned: Sender<Vec<(PartitionId, Epoch)>>,
+    pub(super) partitions: HashMap<PartitionId, Partition>,
     stop: bool,
 }
 
@@ -174,7 +170,7 @@ impl Worker {
         }
     }
 
-    fn id(&self, topic: &str, partition: i32) -> Option<PartitionId> {
+    pub(super) fn id(&self, topic: &str, partition: i32) -> Option<PartitionId> {
         let index = self.topics.iter().position(|info| *info.name == *topic)?;
         Some(PartitionId {
             topic_index: u16::try_from(index).ok()?,
@@ -182,12 +178,12 @@ impl Worker {
         })
     }
 
-    fn tell(&self, event: ConsumerEvent) {
+    pub(super) fn tell(&self, event: ConsumerEvent) {
         // A receiver that was dropped wants nothing more; the handle's drop ends this thread.
         let _ = self.events.send(event);
     }
 
-    fn fail(&mut self, partition: Option<(PartitionId, Epoch)>, error: StreamError) {
+    pub(super) fn fail(&mut self, partition: Option<(PartitionId, Epoch)>, error: StreamError) {
         self.stop = true;
         self.tell(ConsumerEvent::Error {
             partition,
@@ -244,73 +240,6 @@ impl Worker {
     fn flush(&mut self) {
         for (id, partition) in &mut self.partitions {
             hand_over(&self.events, *id, partition);
-        }
-    }
-
-    /// Takes note of new partitions and has them looked up. librdkafka is told to read none of them yet: a partition
-    /// enters its assignment with the offset to begin at, so that nothing is ever fetched that is not wanted.
-    fn assign(&mut self, partitions: &[(String, i32)]) {
-        let mut fresh = Vec::with_capacity(partitions.len());
-        for (topic, partition) in partitions {
-            let Some(id) = self.id(topic, *partition) else {
-                continue;
-            };
-            let epoch = NEXT_EPOCH.fetch_add(1, Ordering::Relaxed);
-            self.partitions.insert(id, Partition::new(epoch));
-            fresh.push((id, epoch));
-        }
-        if let Err(error) = self.consumer.incremental_assign(&TopicPartitionList::new()) {
-            return self.fail(
-                None,
-                StreamError::Kafka {
-                    doing: "accept an assignment",
-                    error,
-                },
-            );
-        }
-        if !fresh.is_empty() {
-            // The other end lives as long as this one.
-            let _ = self.assigned.send(fresh);
-        }
-    }
-
-    fn revoke(&mut self, partitions: &[(String, i32)]) {
-        let lost = native::assignment_lost(self.consumer.client());
-        let mut read = TopicPartitionList::new();
-        for (topic, number) in partitions {
-            let Some(id) = self.id(topic, *number) else {
-                continue;
-            };
-            let Some(partition) = self.partitions.remove(&id) else {
-                continue;
-            };
-            if partition.started {
-                self.unpause(id, partition.paused);
-                read.add_partition(topic, *number);
-            }
-            if partition.announced {
-                self.tell(ConsumerEvent::Revoked {
-                    partition: id,
-                    epoch: partition.epoch,
-                    lost,
-                });
-            }
-        }
-        if let Err(error) = self.consumer.incremental_unassign(&read) {
-            self.fail(
-                None,
-                StreamError::Kafka {
-                    doing: "give partitions back",
-                    error,
-                },
-            );
-        }
-    }
-
-    /// librdkafka keeps a partition's pause over assignments.
-    fn unpause(&self, id: PartitionId, paused: bool) {
-        if paused && let Err(error) = self.consumer.resume(&self.list(id, Offset::Invalid)) {
-            tracing::warn!(%error, "cannot lift the pause of a partition that was taken away");
         }
     }
 
@@ -471,7 +400,7 @@ impl Worker {
         }
     }
 
-    fn list(&self, id: PartitionId, offset: Offset) -> TopicPartitionList {
+    pub(super) fn list(&self, id: PartitionId, offset: Offset) -> TopicPartitionList {
         let mut list = TopicPartitionList::with_capacity(1);
         let topic = &self.topics[usize::from(id.topic_index)].name;
         // `add_partition` leaves the offset invalid, which is what all calls but `start` want.
@@ -482,30 +411,6 @@ impl Worker {
             tracing::error!(%error, "an offset that Kafka cannot have");
         }
         list
-    }
-
-    /// Leaves the group, serving the last revoke, and tells of every partition that it is gone.
-    fn leave(&mut self, queue: &Queue) {
-        let deadline = Instant::now() + LEAVE;
-        match self.consumer.close_queue() {
-            Ok(()) => {
-                while !self.consumer.closed() && Instant::now() < deadline {
-                    if let Some(event) = queue.poll(Duration::from_millis(50))
-                        && let Happening::Revoke(partitions) = event.happening()
-                    {
-                        self.revoke(&partitions);
-                    }
-                }
-            }
-            Err(error) => tracing::warn!(%error, "cannot leave the consumer group in order"),
-        }
-        for (partition, state) in self.partitions.drain().filter(|(_, state)| state.announced) {
-            let _ = self.events.send(ConsumerEvent::Revoked {
-                partition,
-                epoch: state.epoch,
-                lost: true,
-            });
-        }
     }
 }
 

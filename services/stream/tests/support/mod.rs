@@ -1,6 +1,7 @@
 //! What the tests against a real Kafka share.
 
 #![allow(
+    clippy::unwrap_used,
     dead_code,
     unreachable_pub,
     missing_docs,
