@@ -12,6 +12,7 @@ mod limits;
 mod link;
 mod published;
 mod read;
+mod region;
 mod replay;
 mod state;
 mod verify;

@@ -68,7 +68,7 @@ fn has_no_content(value: &str) -> bool {
         return true;
     }
     let content: String = content.collect();
-    content.bytes().all(|b| b == b'0')
+    content.chars().all(|c| matches!(c, '0' | '０'))
         || content
             .strip_prefix("0x")
             .is_some_and(|hex| hex.bytes().all(|b| b == b'0'))

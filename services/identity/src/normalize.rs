@@ -52,15 +52,7 @@ pub(crate) fn address(value: &str) -> Option<Address> {
         Some(before) => &before[before.rfind('<')? + 1..],
         None => value,
     };
-    let value = if value
-        .get(..7)
-        .is_some_and(|p| p.eq_ignore_ascii_case("mailto:"))
-    {
-        &value[7..]
-    } else {
-        value
-    };
-    let value = trim(value);
+    let value = trim(without_scheme(value, "mailto:"));
     let (local, domain) = value.rsplit_once('@')?;
     let local = local.to_lowercase();
     let unusable = |c: char| c.is_whitespace() || c.is_control() || "@,;:<>()[]\\\"".contains(c);
@@ -69,6 +61,13 @@ pub(crate) fn address(value: &str) -> Option<Address> {
     }
     let domain = ascii_domain(domain)?;
     Some(Address { local, domain })
+}
+
+fn without_scheme<'a>(value: &'a str, scheme: &str) -> &'a str {
+    match value.get(..scheme.len()) {
+        Some(start) if start.eq_ignore_ascii_case(scheme) => &value[scheme.len()..],
+        _ => value,
+    }
 }
 
 /// Lower-case ASCII form of a domain with at least two labels; `None` when it is none.
@@ -90,7 +89,7 @@ pub(crate) fn ascii_domain(domain: &str) -> Option<String> {
 
 /// E.164 of a trimmed number that is valid in its numbering plan, with the extension if it has one.
 pub(crate) fn phone(value: &str, region: Option<country::Id>) -> Option<String> {
-    let (number, extension) = split_extension(value);
+    let (number, extension) = split_extension(without_scheme(value, "tel:"));
     let mut digits = String::with_capacity(20);
     for c in number.chars() {
         match c {

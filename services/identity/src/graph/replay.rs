@@ -1,10 +1,9 @@
-//! R2 and R3: a cluster's kept edges replayed in canonical order.
-
-use rustc_hash::FxHashMap;
+//! R2 and R3: kept edges replayed in canonical order.
 
 use super::conflict::{ConflictKind, ConflictRule};
-use super::limits::{Limits, Side};
+use super::limits::Side;
 use super::published::{Mapping, Published};
+use super::region::{Outside, Partition, Region};
 use super::state::{KeptEdge, NONE, State};
 use crate::Tier;
 
@@ -17,92 +16,53 @@ pub(super) struct Shared {
     pub(super) rule: ConflictRule,
 }
 
-/// The nodes being replayed, under local numbers.
-pub(super) struct Region {
-    nodes: Vec<u32>,
-    local: FxHashMap<u32, u32>,
-}
-
-impl Region {
-    pub(super) fn of_all(state: &State) -> Self {
-        let nodes: Vec<u32> = (0..state.nodes.len() as u32).collect();
-        Region {
-            local: nodes.iter().map(|node| (*node, *node)).collect(),
-            nodes,
-        }
-    }
-}
-
 /// What a replay says of an edge: active, or why not.
 pub(super) type Verdict = Option<ConflictRule>;
 
+/// Why a replay has to start anew.
+pub(super) enum Anew {
+    /// This identifier is shared first.
+    Share(Shared),
+    /// The change reaches the component of this node.
+    Reach(u32),
+}
+
 impl State {
-    /// R3 and its consequences: the node links to nobody any more, and its cluster is replayed.
+    /// R3 and its consequences: the node links to nobody any more, and what it had joined is replayed.
     pub(super) fn share_and_replay(&mut self, published: &Published, shared: Shared) {
-        let region = self.cluster(shared.node);
+        let mut region = Region::new();
+        region.add(published, self, shared.node);
         self.share(published, shared);
-        self.replay_region(published, &region, None);
+        self.replay_region(published, region, None);
     }
 
-    /// Replays the cluster of an edge that has just been kept.
+    /// Replays what an edge that has just been kept can change.
     pub(super) fn replay(&mut self, published: &Published, new_edge: u32) {
-        let region = self.cluster(self.edges[new_edge as usize].ends[0]);
-        self.replay_region(published, &region, Some(new_edge));
+        let mut region = Region::new();
+        for end in self.edges[new_edge as usize].ends {
+            region.add(published, self, end);
+        }
+        self.replay_region(published, region, Some(new_edge));
     }
 
-    /// Identifiers that turn out to be shared lose their edges and the replay starts anew, until every edge is active
-    /// or dormant.
-    fn replay_region(&mut self, published: &Published, region: &Region, new_edge: Option<u32>) {
+    fn replay_region(&mut self, published: &Published, mut region: Region, new_edge: Option<u32>) {
         loop {
-            let edges = self.canonical_edges(region);
-            let mut partition = Partition::new(self, region);
-            match self.verdicts(region, &edges, &mut partition) {
+            let edges = region.canonical_edges(self);
+            let mut partition = Partition::new(self, &region);
+            match self.verdicts(&region, &edges, &mut partition) {
                 Ok(verdicts) => {
                     self.take_verdicts(&edges, &verdicts, new_edge);
-                    self.take_components(published, region, &edges, &partition);
+                    self.take_components(published, &region, &edges, &partition);
                     self.mark_unsettled(published, &edges, &verdicts);
                     return;
                 }
-                Err(shared) => self.share(published, shared),
+                Err(Anew::Reach(node)) => region.add(published, self, node),
+                Err(Anew::Share(shared)) => {
+                    region.add(published, self, shared.node);
+                    self.share(published, shared);
+                }
             }
         }
-    }
-
-    /// Everything connected to a node by kept edges, active or dormant.
-    fn cluster(&self, seed: u32) -> Region {
-        let mut region = Region {
-            nodes: vec![seed],
-            local: FxHashMap::default(),
-        };
-        region.local.insert(seed, 0);
-        let mut next = 0;
-        while let Some(&node) = region.nodes.get(next) {
-            next += 1;
-            for (_, other) in self.edges_of(node) {
-                region.local.entry(other).or_insert_with(|| {
-                    region.nodes.push(other);
-                    region.nodes.len() as u32 - 1
-                });
-            }
-        }
-        region
-    }
-
-    /// The region's edges in the order of R2: by the tier of the weaker end, then by place.
-    pub(super) fn canonical_edges(&self, region: &Region) -> Vec<u32> {
-        let mut edges = Vec::new();
-        for &node in &region.nodes {
-            edges.extend(
-                self.edges_of(node)
-                    .map(|(edge, _)| edge)
-                    .filter(|e| self.edges[*e as usize].ends[0] == node),
-            );
-        }
-        edges.sort_unstable_by_key(|edge| {
-            let kept = &self.edges[*edge as usize];
-            (kept.tier, kept.place)
-        });
-        edges
     }
 
     /// R3: from now on the node links to nobody.
@@ -121,39 +81,71 @@ impl State {
         self.conflict(ConflictKind::Shared, rule, node, other);
     }
 
-    /// Whether each edge joins when it is tried in order; or which identifier must be shared first.
+    /// Whether each edge joins when it is tried in order.
     pub(super) fn verdicts(
         &self,
         region: &Region,
         edges: &[u32],
         partition: &mut Partition,
-    ) -> Result<Vec<Verdict>, Shared> {
+    ) -> Result<Vec<Verdict>, Anew> {
         let mut verdicts = Vec::with_capacity(edges.len());
         for edge in edges {
-            let KeptEdge { ends, tier, .. } = &self.edges[*edge as usize];
-            let [a, b] = ends.map(|end| partition.root(region.local[&end]));
-            if a == b {
-                verdicts.push(None);
-                continue;
-            }
-            let refused = partition.refuses(&self.limits, a, b, *tier == Tier::Account);
-            match refused {
-                None => partition.unite(a, b),
-                Some(rule @ (ConflictRule::MaxPerCustomer | ConflictRule::AccountConflict))
-                    if self.limits.shares(self.nodes[ends[1] as usize].kind) =>
-                {
-                    return Err(Shared {
-                        node: ends[1],
-                        other: ends[0],
-                        rule,
-                    });
+            let edge = &self.edges[*edge as usize];
+            let verdict = match edge.ends.map(|end| region.local(end)) {
+                [Some(a), Some(b)] => {
+                    let (a, b) = (partition.root(a), partition.root(b));
+                    let verdict = match a == b {
+                        true => None,
+                        false => self.verdict(edge, &partition.side(a), &partition.side(b))?,
+                    };
+                    if verdict.is_none() && a != b {
+                        partition.unite(a, b);
+                    }
+                    verdict
                 }
-                // Contact limits and full customers only refuse, whatever `on_conflict` says: R7 is to come.
-                Some(_) => {}
-            }
-            verdicts.push(refused);
+                [Some(inside), None] => {
+                    self.verdict_at_border(edge, inside, edge.ends[1], partition)?
+                }
+                [None, Some(inside)] => {
+                    self.verdict_at_border(edge, inside, edge.ends[0], partition)?
+                }
+                [None, None] => unreachable!("a region's edges have an end in it"),
+            };
+            verdicts.push(verdict);
         }
         Ok(verdicts)
+    }
+
+    /// An edge out of the region was refused; when it no longer is, the region is too small.
+    fn verdict_at_border(
+        &self,
+        edge: &KeptEdge,
+        inside: u32,
+        outside: u32,
+        partition: &Partition,
+    ) -> Result<Verdict, Anew> {
+        let inside = partition.side(partition.root(inside));
+        match self.verdict(edge, &inside, &Outside::before(self, outside, edge))? {
+            None => Err(Anew::Reach(outside)),
+            refused => Ok(refused),
+        }
+    }
+
+    fn verdict(&self, edge: &KeptEdge, a: &impl Side, b: &impl Side) -> Result<Verdict, Anew> {
+        let [stronger, weaker] = edge.ends;
+        match self.limits.refuses(a, b, edge.tier == Tier::Account) {
+            Some(rule @ (ConflictRule::MaxPerCustomer | ConflictRule::AccountConflict))
+                if self.limits.shares(self.nodes[weaker as usize].kind) =>
+            {
+                Err(Anew::Share(Shared {
+                    node: weaker,
+                    other: stronger,
+                    rule,
+                }))
+            }
+            // Contact limits and full customers only refuse, whatever `on_conflict` says: R7 is to come.
+            verdict => Ok(verdict),
+        }
     }
 
     /// Marks the edges; one that does not join any more, or is new and does not join, is a conflict.
@@ -234,7 +226,11 @@ impl State {
         let mut oldest = vec![NONE; region.nodes.len()];
         for &edge in edges {
             let kept = &self.edges[edge as usize];
-            let root = partition.root(region.local[&kept.ends[0]]) as usize;
+            // An active edge has both ends inside.
+            let Some(end) = region.local(kept.ends[0]) else {
+                continue;
+            };
+            let root = partition.root(end) as usize;
             if kept.active
                 && (oldest[root] == NONE || kept.place < self.edges[oldest[root] as usize].place)
             {
@@ -274,79 +270,5 @@ impl State {
             self.set_mapping(published, node, Mapping { anchor, shared });
         }
         self.touch(anchor);
-    }
-}
-
-/// A partition that grows edge by edge.
-pub(super) struct Partition {
-    parent: Vec<u32>,
-    kinds: Vec<u8>,
-    /// Right only for roots, as are the members.
-    types: Vec<u64>,
-    members: Vec<Vec<u32>>,
-}
-
-impl Partition {
-    pub(super) fn new(state: &State, region: &Region) -> Self {
-        let kinds: Vec<u8> = region
-            .nodes
-            .iter()
-            .map(|node| state.nodes[*node as usize].kind)
-            .collect();
-        let numbers = 0..kinds.len() as u32;
-        Partition {
-            parent: numbers.clone().collect(),
-            types: kinds.iter().map(|kind| 1 << kind).collect(),
-            members: numbers.map(|number| vec![number]).collect(),
-            kinds,
-        }
-    }
-
-    pub(super) fn root(&self, mut node: u32) -> u32 {
-        // Unions go by size, so the way up is short.
-        while self.parent[node as usize] != node {
-            node = self.parent[node as usize];
-        }
-        node
-    }
-
-    fn refuses(&self, limits: &Limits, a: u32, b: u32, between_accounts: bool) -> Verdict {
-        let side = |root| PartitionSide {
-            partition: self,
-            root,
-        };
-        limits.refuses(&side(a), &side(b), between_accounts)
-    }
-
-    fn unite(&mut self, a: u32, b: u32) {
-        let larger_first = self.members[a as usize].len() >= self.members[b as usize].len();
-        let (root, child) = if larger_first { (a, b) } else { (b, a) };
-        let moved = std::mem::take(&mut self.members[child as usize]);
-        self.members[root as usize].extend(moved);
-        self.parent[child as usize] = root;
-        self.types[root as usize] |= self.types[child as usize];
-    }
-}
-
-struct PartitionSide<'a> {
-    partition: &'a Partition,
-    root: u32,
-}
-
-impl Side for PartitionSide<'_> {
-    fn types(&self) -> u64 {
-        self.partition.types[self.root as usize]
-    }
-
-    fn size(&self) -> u32 {
-        self.partition.members[self.root as usize].len() as u32
-    }
-
-    fn count(&self, kind: u8) -> u32 {
-        let members = &self.partition.members[self.root as usize];
-        members
-            .iter()
-            .filter(|member| self.partition.kinds[**member as usize] == kind)
-            .count() as u32
     }
 }

@@ -6,7 +6,7 @@ use super::Graph;
 use super::conflict::ConflictKind;
 use super::fingerprint::contribution;
 use super::published::{Published, pair};
-use super::replay::{Partition, Region};
+use super::region::{Partition, Region};
 use super::state::State;
 use crate::invariants::{Invariant, Violation};
 
@@ -133,7 +133,7 @@ fn check_limits(published: &Published, state: &State, report: &mut impl FnMut(In
 
 fn check_replay(published: &Published, state: &State, report: &mut impl FnMut(Invariant, String)) {
     let region = Region::of_all(state);
-    let edges = state.canonical_edges(&region);
+    let edges = region.canonical_edges(state);
     let mut partition = Partition::new(state, &region);
     let Ok(verdicts) = state.verdicts(&region, &edges, &mut partition) else {
         return report(

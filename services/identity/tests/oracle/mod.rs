@@ -8,13 +8,13 @@
     reason = "a test module, and each test binary uses its part of it"
 )]
 
-use identity::{Graph, Hasher, OnConflict, Rules, Tier};
-use schemas::{Command, Edge, Identifier, Key, LinkProvenance};
+use identity::{Conflict, Graph, Hasher, KeyedEvent, OnConflict, Rules, Tier};
+use schemas::{
+    Command, Edge, Event, IdentifiedEvent, Identifier, Key, LinkProvenance, Page, Position, Source,
+    Utm,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-
-/// `email:jane`: a type and a value. What the stories and the generators speak in.
-pub type Name = String;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OracleEdge {
@@ -257,7 +257,7 @@ impl World {
     }
 
     /// One message of links, given as edges, to the graph and to the oracle.
-    pub fn apply(&mut self, edges: &[(Identifier, Identifier)]) -> Vec<identity::Conflict> {
+    pub fn apply(&mut self, edges: &[(Identifier, Identifier)]) -> Vec<Conflict> {
         let edges: Vec<Edge> = edges
             .iter()
             .map(|(hub, other)| Edge {
@@ -282,6 +282,78 @@ impl World {
                 &[Command::Link { edges, provenance }],
             )
             .unwrap()
+    }
+
+    /// One record, as the events pipeline treats it: links that are missing are logged and applied, then the record is
+    /// resolved. `names` are identifiers as [`Self::id`] reads them, separated by spaces.
+    pub fn record(&mut self, names: &str) -> IdentifiedEvent {
+        let keyed = self.keyed(names);
+        let commands = self.graph.missing_links(std::slice::from_ref(&keyed));
+        self.log(&commands);
+        assert_eq!(
+            self.graph.missing_links(std::slice::from_ref(&keyed)),
+            [],
+            "logged twice: {names}"
+        );
+        self.graph.identify(vec![keyed]).remove(0)
+    }
+
+    /// Appends commands to the log as one message.
+    pub fn log(&mut self, commands: &[Command]) -> Vec<Conflict> {
+        if commands.is_empty() {
+            return Vec::new();
+        }
+        for command in commands {
+            let Command::Link { edges, .. } = command else {
+                continue;
+            };
+            edges
+                .iter()
+                .for_each(|edge| self.oracle.link(edge.hub, edge.other));
+        }
+        let offset = self.next_offset;
+        self.next_offset += 1;
+        self.graph.apply(offset, offset * 1000, commands).unwrap()
+    }
+
+    /// A record whose identifiers are sorted as the hasher sorts them.
+    pub fn keyed(&self, names: &str) -> KeyedEvent {
+        let mut identifiers: Vec<Identifier> =
+            names.split_whitespace().map(|name| self.id(name)).collect();
+        identifiers.sort_by_key(|i| {
+            (
+                self.hasher.rules().types[usize::from(i.kind)].priority,
+                i.key,
+            )
+        });
+        KeyedEvent {
+            event: event(),
+            identifiers: identifiers.into(),
+            anonymous_key: None,
+        }
+    }
+
+    /// Customer of an identifier.
+    pub fn customer(&self, name: &str) -> Key {
+        self.graph.resolve(self.id(name).key).customer_id
+    }
+
+    /// Asserts that these are the customers: each line one customer's identifiers.
+    pub fn expect_customers(&self, customers: &[&str]) {
+        let mut seen = BTreeMap::new();
+        for names in customers {
+            let ids: BTreeSet<Key> = names
+                .split_whitespace()
+                .map(|name| self.customer(name))
+                .collect();
+            assert_eq!(ids.len(), 1, "`{names}` should be one customer");
+            for id in ids {
+                if let Some(other) = seen.insert(id, names) {
+                    panic!("`{names}` and `{other}` should be two customers");
+                }
+            }
+        }
+        self.check().unwrap();
     }
 
     /// Compares the graph with the oracle and with itself.
@@ -324,5 +396,29 @@ impl World {
             Some(violation) => Err(violation.to_string()),
             None => Ok(()),
         }
+    }
+}
+
+/// An event that says nothing but that something happened.
+pub fn event() -> Event {
+    Event {
+        position: Position {
+            topic_id: uuid::Uuid::nil(),
+            partition: 0,
+            offset: 0,
+        },
+        source: Source::Web,
+        received_at_ms: 0,
+        event_id: "event-1".into(),
+        event_type: "page_viewed".into(),
+        event_time_ms: 0,
+        identifiers: Vec::new(),
+        page: Page::default(),
+        utm: Utm::default(),
+        user_agent: "".into(),
+        ip: "".into(),
+        order: None,
+        spend: None,
+        properties: "{}".into(),
     }
 }
