@@ -8,13 +8,12 @@ target=$(cargo metadata --format-version 1 --no-deps | sed -n 's/.*"target_direc
 state="$target/test-stack"
 
 echo "building (the first time takes some minutes) …" >&2
-# Tests and programs at once: `cargo test` finds everything compiled.
+# Tests, programs and examples at once: `cargo test` then finds everything compiled.
 cargo test --workspace --no-run --quiet
-cargo build --workspace --quiet
 
 # Tests must never write to the user's own servers.
 unset KAFKA_BROKERS CLICKHOUSE_URL
-stack=("$target/debug/tributary" dev)
+stack=("$target/debug/examples/stack")
 options=(--state-dir "$state" --kafka-port 0 --clickhouse-port 0)
 
 stop() {
@@ -34,7 +33,7 @@ trap 'exit 143' TERM
 eval "$("${stack[@]}" env "${options[@]}")"
 export TRIBUTARY_TEST_KAFKA="$KAFKA_BROKERS"
 export TRIBUTARY_TEST_CLICKHOUSE="$CLICKHOUSE_URL"
-TRIBUTARY_TEST_CHDB_LIB=$("$target/debug/examples/stack" library)
+TRIBUTARY_TEST_CHDB_LIB=$("${stack[@]}" library)
 export TRIBUTARY_TEST_CHDB_LIB
 unset KAFKA_BROKERS CLICKHOUSE_URL
 
