@@ -7,7 +7,7 @@ set -euo pipefail
 oldest_rust=$(sed -n 's/^rust-version = "\(.*\)"$/\1/p' "$(dirname "$0")/../Cargo.toml")
 
 # Program and Debian package. librdkafka is built by make with a C and a C++ compiler, OpenSSL's build is Perl.
-needed=("cc gcc" "c++ g++" "make make" "perl perl" "git git")
+needed=("cc gcc" "c++ g++" "make make" "perl perl")
 
 missing=()
 for pair in "${needed[@]}"; do
@@ -17,6 +17,8 @@ done
 if command -v perl >/dev/null && ! perl -MFindBin -MFile::Compare -MIPC::Cmd -e1 2>/dev/null; then
     missing+=(perl)
 fi
+# Without certificates nothing can be fetched.
+[ -n "${SSL_CERT_FILE:-}" ] || [ -e /etc/ssl/certs/ca-certificates.crt ] || [ -e /etc/pki/tls/certs/ca-bundle.crt ] || missing+=(ca-certificates)
 # A compiler without the C library's headers compiles nothing.
 if command -v cc >/dev/null && ! echo '#include <stdio.h>' | cc -fsyntax-only -xc - 2>/dev/null; then
     missing+=(libc6-dev)
