@@ -13,14 +13,27 @@ impl Exception {
     /// An error of the front's own, in ClickHouse's form.
     pub(super) fn new(code: u32, message: impl AsRef<str>) -> Self {
         let name = name(code);
-        Self { code, message: format!("Code: {code}. DB::Exception: {}. ({name})", message.as_ref()) }
+        Self {
+            code,
+            message: format!(
+                "Code: {code}. DB::Exception: {}. ({name})",
+                message.as_ref()
+            ),
+        }
     }
 
     /// An error of the engine. Texts without a number come from the library around it.
     pub(super) fn parse(text: &str) -> Self {
-        let number = text.strip_prefix("Code: ").map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+        let number = text.strip_prefix("Code: ").map(|rest| {
+            rest.chars()
+                .take_while(char::is_ascii_digit)
+                .collect::<String>()
+        });
         match number.and_then(|digits| digits.parse().ok()) {
-            Some(code) => Self { code, message: text.trim_end().to_owned() },
+            Some(code) => Self {
+                code,
+                message: text.trim_end().to_owned(),
+            },
             None => Self::new(1001, text.trim_end().trim_end_matches('.')),
         }
     }
@@ -39,9 +52,11 @@ impl Exception {
         match self.code {
             194 => StatusCode::UNAUTHORIZED,
             192 | 193 | 516 | 497 | 512 => StatusCode::FORBIDDEN,
-            6 | 25 | 26 | 27 | 36 | 38 | 41 | 62 | 69 | 72 | 117 | 15 | 44 | 16 | 53 | 168 | 183 | 190 | 223 | 224 | 321
-            | 376 | 427 | 441 | 675 | 676 => StatusCode::BAD_REQUEST,
-            46 | 47 | 50 | 56 | 60 | 63 | 73 | 78 | 81 | 106 | 115 | 336 | 511 => StatusCode::NOT_FOUND,
+            6 | 25 | 26 | 27 | 36 | 38 | 41 | 62 | 69 | 72 | 117 | 15 | 44 | 16 | 53 | 168
+            | 183 | 190 | 223 | 224 | 321 | 376 | 427 | 441 | 675 | 676 => StatusCode::BAD_REQUEST,
+            46 | 47 | 50 | 56 | 60 | 63 | 73 | 78 | 81 | 106 | 115 | 336 | 511 => {
+                StatusCode::NOT_FOUND
+            }
             159 => StatusCode::REQUEST_TIMEOUT,
             381 => StatusCode::LENGTH_REQUIRED,
             66 => StatusCode::PAYLOAD_TOO_LARGE,

@@ -9,11 +9,24 @@ use super::exception::Exception;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape {
     /// Rows come out: `text[..output]` is the query itself, `INTO OUTFILE` goes there; the format it names, if any.
-    Select { output: usize, end: usize, format: Option<String> },
+    Select {
+        output: usize,
+        end: usize,
+        format: Option<String>,
+    },
     /// Rows follow the statement: `INSERT INTO t [(…)] FORMAT f` or `VALUES`.
-    Insert { head: usize, format: String, data: usize },
+    Insert {
+        head: usize,
+        format: String,
+        data: usize,
+    },
     /// Rows follow, and a SELECT reads them: `INSERT INTO t SELECT … FROM input('…') FORMAT f`.
-    InsertSelect { head: usize, input: Range<usize>, format: String, data: usize },
+    InsertSelect {
+        head: usize,
+        input: Range<usize>,
+        format: String,
+        data: usize,
+    },
     /// Anything else, run as it is.
     Other { end: usize, kind: Kind },
 }
@@ -44,8 +57,15 @@ pub(super) fn shape(text: &[u8]) -> Result<Shape, Exception> {
     }
     let mut rest = Vec::new();
     for token in tokens {
-        if token.depth == 0 && token.kind == TokenKind::Word && token.is(text, "insert") && first.is(text, "with") {
-            return Ok(Shape::Other { end: end_of(text, Tokens::new(text))?, kind: Kind::Write });
+        if token.depth == 0
+            && token.kind == TokenKind::Word
+            && token.is(text, "insert")
+            && first.is(text, "with")
+        {
+            return Ok(Shape::Other {
+                end: end_of(text)?,
+                kind: Kind::Write,
+            });
         }
         rest.push(token);
     }
@@ -73,81 +93,135 @@ fn select(text: &[u8], tokens: &[Token], end: usize) -> Shape {
         // `ORDER BY format DESC` ends in the same two words.
         let sorts = name.is(text, "desc") || name.is(text, "asc") || name.is(text, "settings");
         if keyword.is(text, "format") && name.kind == TokenKind::Word && last && !sorts {
-            return Shape::Select { output: keyword.start, end, format: Some(name.text(text)) };
+            return Shape::Select {
+                output: keyword.start,
+                end,
+                format: Some(name.text(text)),
+            };
         }
     }
-    Shape::Select { output: end, end, format: None }
+    Shape::Select {
+        output: end,
+        end,
+        format: None,
+    }
 }
 
 fn insert(text: &[u8], mut tokens: Tokens<'_>) -> Result<Shape, Exception> {
-    let mut target_named = false;
-    let mut previous_joins = true; // After INTO, TABLE, FUNCTION or a dot comes a name, whatever it is spelt like.
+    let mut after = skip_target(text, &mut tokens);
     while let Some(token) = tokens.next() {
-        if token.depth > 0 || (previous_joins && token.kind != TokenKind::Other && !is_target_word(text, &token)) {
-            previous_joins = token.depth > 0 && previous_joins;
-            target_named = true;
-            continue;
+        let opened = std::mem::replace(&mut after, After::Other) == After::Bracket;
+        let query = token.is(text, "select") || token.is(text, "with");
+        if query && (token.depth == 0 || opened) {
+            return insert_select(text, tokens);
         }
-        previous_joins = is_target_word(text, &token) || token.is(text, ".");
-        if !target_named {
+        if token.is(text, "(") {
+            after = After::Bracket;
+        }
+        if token.depth > 0 {
             continue;
         }
         match token.word(text).as_str() {
             "format" => {
                 let Some(name) = tokens.next() else { break };
-                return Ok(Shape::Insert { head: token.start, format: name.text(text), data: data_start(text, name.end) });
+                return Ok(Shape::Insert {
+                    head: token.start,
+                    format: name.text(text),
+                    data: data_start(text, name.end),
+                });
             }
-            "values" => return Ok(Shape::Insert { head: token.start, format: "Values".into(), data: token.end }),
-            "select" | "with" => return insert_select(text, token.depth, tokens),
-            "from" => return Err(Exception::new(78, "Query has infile and was send directly to server")),
-            "watch" => break,
+            "values" => {
+                return Ok(Shape::Insert {
+                    head: token.start,
+                    format: "Values".into(),
+                    data: token.end,
+                });
+            }
+            "from" => {
+                return Err(Exception::new(
+                    78,
+                    "Query has infile and was send directly to server",
+                ));
+            }
+            "watch" => {
+                return Ok(Shape::Other {
+                    end: end_of(text)?,
+                    kind: Kind::Write,
+                });
+            }
             ";" => break,
             _ => {}
         }
     }
-    let end = end_of(text, Tokens::new(text))?;
-    if target_named && !has_word(text, "select") && !has_word(text, "watch") {
-        return Ok(Shape::Insert { head: end, format: "Values".into(), data: text.len() });
-    }
-    match text_of_select(text) {
-        Some(rest) => insert_select(text, 1, rest),
-        None => Ok(Shape::Other { end, kind: Kind::Write }),
-    }
+    // No format and no rows: whatever follows is in the default format of an insert.
+    Ok(Shape::Insert {
+        head: end_of(text)?,
+        format: "Values".into(),
+        data: text.len(),
+    })
 }
 
-/// `INSERT INTO t (SELECT …)`: the tokens behind the first SELECT.
-fn text_of_select(text: &[u8]) -> Option<Tokens<'_>> {
-    let mut tokens = Tokens::new(text);
-    tokens.by_ref().find(|t| t.is(text, "select"))?;
-    Some(tokens)
+/// What came before a token of an insert's head.
+#[derive(PartialEq, Eq)]
+enum After {
+    Bracket,
+    Other,
 }
 
-fn insert_select(text: &[u8], _depth: usize, tokens: Tokens<'_>) -> Result<Shape, Exception> {
+/// Steps over `INTO [TABLE] [FUNCTION] name[.name]`: names may be spelt like keywords.
+fn skip_target(text: &[u8], tokens: &mut Tokens<'_>) -> After {
+    while let Some(token) = tokens.next() {
+        if ["into", "table", "function"]
+            .iter()
+            .any(|word| token.is(text, word))
+        {
+            continue;
+        }
+        let mut ahead = tokens.clone();
+        while ahead.next().is_some_and(|dot| dot.is(text, ".")) {
+            ahead.next();
+            *tokens = ahead.clone();
+        }
+        break;
+    }
+    After::Other
+}
+
+fn insert_select(text: &[u8], mut tokens: Tokens<'_>) -> Result<Shape, Exception> {
     let mut input: Option<Range<usize>> = None;
     let mut previous: Option<Token> = None;
-    let mut tokens = tokens;
     while let Some(token) = tokens.next() {
         if token.is(text, "(") && input.is_none() {
-            input = previous.as_ref().filter(|p| p.is(text, "input")).map(|p| p.start..token.end);
+            input = previous
+                .as_ref()
+                .filter(|p| p.is(text, "input"))
+                .map(|p| p.start..token.end);
         }
-        if let Some(input) = input.clone().filter(|_| token.depth == 0 && token.is(text, "format")) {
+        if let Some(input) = input
+            .clone()
+            .filter(|_| token.depth == 0 && token.is(text, "format"))
+        {
             let Some(name) = tokens.next() else { break };
-            return Ok(Shape::InsertSelect { head: token.start, input, format: name.text(text), data: data_start(text, name.end) });
+            let data = data_start(text, name.end);
+            return Ok(Shape::InsertSelect {
+                head: token.start,
+                input,
+                format: name.text(text),
+                data,
+            });
         }
         previous = Some(token);
     }
     if input.is_some() {
-        return Err(Exception::new(62, "Syntax error: FORMAT must be specified for function input()"));
+        return Err(Exception::new(
+            62,
+            "Syntax error: FORMAT must be specified for function input()",
+        ));
     }
-    Ok(Shape::Other { end: end_of(text, Tokens::new(text))?, kind: Kind::Write })
-}
-
-fn is_target_word(text: &[u8], token: &Token) -> bool {
-    ["into", "table", "function"].iter().any(|word| token.is(text, word))
-}
-
-fn has_word(text: &[u8], word: &str) -> bool {
-    Tokens::new(text).any(|token| token.is(text, word))
+    Ok(Shape::Other {
+        end: end_of(text)?,
+        kind: Kind::Write,
+    })
 }
 
 /// Rows begin behind the format's name, blanks and one line feed.
@@ -164,8 +238,8 @@ fn data_start(text: &[u8], mut at: usize) -> usize {
     at
 }
 
-fn end_of(text: &[u8], tokens: Tokens<'_>) -> Result<usize, Exception> {
-    single(&tokens.collect::<Vec<_>>(), text.len())
+fn end_of(text: &[u8]) -> Result<usize, Exception> {
+    single(&Tokens::new(text).collect::<Vec<_>>(), text.len())
 }
 
 /// The end of the only statement; anything behind its semicolon is refused, as a server does.
@@ -186,10 +260,38 @@ fn single(tokens: &[Token], length: usize) -> Result<usize, Exception> {
     }
 }
 
+/// The contents of the strings of a statement, as far as they need no unescaping.
+pub(super) fn strings(text: &[u8]) -> Vec<String> {
+    let quoted = Tokens::new(text)
+        .filter(|token| token.kind == TokenKind::Quoted && text[token.start] == b'\'');
+    quoted
+        .map(|token| token.text(text).trim_matches('\'').to_owned())
+        .collect()
+}
+
+/// Puts an expression in the place of a bare word.
+pub(super) fn replace_word(text: &str, word: &str, expression: &str) -> String {
+    let mut out = String::new();
+    let mut at = 0;
+    for token in Tokens::new(text.as_bytes()).filter(|token| token.is(text.as_bytes(), word)) {
+        out.push_str(&text[at..token.start]);
+        out.push_str(expression);
+        at = token.end;
+    }
+    out.push_str(&text[at..]);
+    out
+}
+
 /// Files are the client's in ClickHouse; a server never writes them.
 fn refuse_files(text: &[u8], tokens: &[Token]) -> Result<(), Exception> {
-    let outfile = tokens.windows(2).any(|pair| pair[0].is(text, "into") && pair[1].is(text, "outfile"));
-    if outfile { Err(Exception::new(344, "INTO OUTFILE is not allowed")) } else { Ok(()) }
+    let outfile = tokens
+        .windows(2)
+        .any(|pair| pair[0].is(text, "into") && pair[1].is(text, "outfile"));
+    if outfile {
+        Err(Exception::new(344, "INTO OUTFILE is not allowed"))
+    } else {
+        Ok(())
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -213,7 +315,8 @@ struct Token {
 
 impl Token {
     fn is(&self, text: &[u8], word: &str) -> bool {
-        self.kind != TokenKind::Quoted && text[self.start..self.end].eq_ignore_ascii_case(word.as_bytes())
+        self.kind != TokenKind::Quoted
+            && text[self.start..self.end].eq_ignore_ascii_case(word.as_bytes())
     }
 
     fn text(&self, text: &[u8]) -> String {
@@ -221,11 +324,16 @@ impl Token {
     }
 
     fn word(&self, text: &[u8]) -> String {
-        if self.kind == TokenKind::Quoted { String::new() } else { self.text(text).to_ascii_lowercase() }
+        if self.kind == TokenKind::Quoted {
+            String::new()
+        } else {
+            self.text(text).to_ascii_lowercase()
+        }
     }
 }
 
 /// Tokens of a statement, comments left out.
+#[derive(Clone)]
 struct Tokens<'t> {
     text: &'t [u8],
     at: usize,
@@ -234,7 +342,11 @@ struct Tokens<'t> {
 
 impl<'t> Tokens<'t> {
     fn new(text: &'t [u8]) -> Self {
-        Self { text, at: 0, depth: 0 }
+        Self {
+            text,
+            at: 0,
+            depth: 0,
+        }
     }
 
     fn rest(&self) -> &'t [u8] {
@@ -244,10 +356,17 @@ impl<'t> Tokens<'t> {
     fn skip_blanks_and_comments(&mut self) {
         loop {
             let rest = self.rest();
-            if rest.first().is_some_and(|c| c.is_ascii_whitespace() || *c == 0x0b) {
+            if rest
+                .first()
+                .is_some_and(|c| c.is_ascii_whitespace() || *c == 0x0b)
+            {
                 self.at += 1;
-            } else if rest.starts_with(b"--") || rest.starts_with(b"#!") || rest.starts_with(b"# ") {
-                self.at += rest.iter().position(|c| *c == b'\n').map_or(rest.len(), |n| n + 1);
+            } else if rest.starts_with(b"--") || rest.starts_with(b"#!") || rest.starts_with(b"# ")
+            {
+                self.at += rest
+                    .iter()
+                    .position(|c| *c == b'\n')
+                    .map_or(rest.len(), |n| n + 1);
             } else if rest.starts_with(b"/*") {
                 self.at += find(&rest[2..], b"*/").map_or(rest.len(), |n| n + 4);
             } else {
@@ -274,7 +393,10 @@ impl<'t> Tokens<'t> {
     /// The length of `$tag$…$tag$`, if there is one here.
     fn heredoc(&self) -> Option<usize> {
         let rest = self.rest();
-        let tag = rest[1..].iter().position(|c| !(c.is_ascii_alphanumeric() || *c == b'_'))? + 2;
+        let tag = rest[1..]
+            .iter()
+            .position(|c| !(c.is_ascii_alphanumeric() || *c == b'_'))?
+            + 2;
         if rest.get(tag - 1) != Some(&b'$') {
             return None;
         }
@@ -301,7 +423,10 @@ impl Iterator for Tokens<'_> {
             b'\'' | b'"' | b'`' => (TokenKind::Quoted, self.quoted(first)),
             b'$' if let Some(length) = self.heredoc() => (TokenKind::Quoted, length),
             b';' => (TokenKind::Semicolon, 1),
-            c if is_word(c) => (TokenKind::Word, self.rest().iter().take_while(|c| is_word(**c)).count()),
+            c if is_word(c) => (
+                TokenKind::Word,
+                self.rest().iter().take_while(|c| is_word(**c)).count(),
+            ),
             _ => (TokenKind::Other, 1),
         };
         if matches!(first, b')' | b']' | b'}') {
@@ -312,6 +437,11 @@ impl Iterator for Tokens<'_> {
             self.depth += 1;
         }
         self.at = (start + length).min(self.text.len());
-        Some(Token { kind, start, end: self.at, depth })
+        Some(Token {
+            kind,
+            start,
+            end: self.at,
+            depth,
+        })
     }
 }
