@@ -19,8 +19,8 @@ up: prerequisites ## Start a local Kafka and ClickHouse (without Docker) and lea
 	@$(BUILD)
 	@$(TRIBUTARY) dev up
 
-down: prerequisites ## Stop what `make up` started; its data stays
-	@$(BUILD)
+down: ## Stop what `make up` started; its data stays
+	@[ -x $(TRIBUTARY) ] || $(BUILD)
 	@$(TRIBUTARY) dev down
 
 demo: prerequisites ## From nothing to answers: generated records through the whole path, then six questions

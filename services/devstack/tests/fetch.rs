@@ -1,6 +1,8 @@
 //! Fetching parts when the network, the disk or another process is in the way. No network is used: the programs that
 //! fetch are replaced by small scripts.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails, in its helper functions too.
+
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

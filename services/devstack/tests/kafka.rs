@@ -1,5 +1,7 @@
 //! A Kafka of its own, started, killed and started again. Run by `make test`, which has fetched its jars.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails, in its helper functions too.
+
 use std::time::{Duration, Instant};
 
 use devstack::{Options, Part, Progress, Stack, State};

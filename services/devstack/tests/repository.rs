@@ -1,5 +1,7 @@
 //! The rules of CONTRIBUTING.md that a program can check, over the whole workspace.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails, in its helper functions too.
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! The stack's commands and the faults that they name, with a stand-in for ClickHouse that answers at once.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails, in its helper functions too.
+
 use std::ffi::OsString;
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -349,7 +351,7 @@ fn reset_deletes_what_the_stack_made_and_nothing_else() {
         .unwrap()
         .map(|entry| entry.unwrap().path())
         .collect();
-    assert_eq!(left, [note.clone()]);
+    assert_eq!(left, std::slice::from_ref(&note));
     fs::remove_file(note).unwrap();
     bench.stack().up().unwrap();
     bench.stack().reset().unwrap();
