@@ -88,6 +88,14 @@ impl Graph {
         }
     }
 
+    /// The same with a journal of changes of another length than the default of a million components. What changed
+    /// longer ago is found by looking at every identifier.
+    pub fn with_journal_capacity(hasher: Arc<Hasher>, capacity: usize) -> Self {
+        let graph = Graph::new(hasher);
+        graph.state.write().journal_capacity = capacity.max(1);
+        graph
+    }
+
     /// The rules, and the way from values to keys.
     pub fn hasher(&self) -> &Arc<Hasher> {
         &self.hasher

@@ -16,6 +16,9 @@ use schemas::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+/// Short, so that readers of changes often find it cut off.
+const JOURNAL: usize = 6;
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OracleEdge {
     pub a: Identifier,
@@ -231,7 +234,7 @@ impl World {
     pub fn new(rules: Rules) -> Self {
         let hasher = Arc::new(Hasher::new(b"a secret for tests", rules.clone()).unwrap());
         World {
-            graph: Graph::new(hasher.clone()),
+            graph: Graph::with_journal_capacity(hasher.clone(), JOURNAL),
             oracle: Oracle::new(&rules),
             hasher,
             next_offset: 0,
