@@ -134,13 +134,17 @@ impl RequestProducer {
 
     /// Writes the requests, keyed by customer; returns when the broker has acknowledged all.
     pub async fn send(&self, requests: &[AttributionRequest]) -> Result<()> {
-        let messages = requests.iter().map(|request| Outgoing {
-            topic: Arc::clone(&self.topic),
-            partition: None,
-            key: Some(request.customer.0.to_be_bytes().to_vec()),
-            payload: Some(encode_request(request)),
-            headers: None,
-        });
+        // Collected here: a lazy iterator over borrowed requests would make this future's `Send` depend on its lifetime.
+        let messages: Vec<_> = requests
+            .iter()
+            .map(|request| Outgoing {
+                topic: Arc::clone(&self.topic),
+                partition: None,
+                key: Some(request.customer.0.to_be_bytes().to_vec()),
+                payload: Some(encode_request(request)),
+                headers: None,
+            })
+            .collect();
         self.sender.send_all(messages).await.map(drop)
     }
 }

@@ -28,10 +28,10 @@ pub fn brokers() -> String {
 }
 
 /// Topics and groups of its own for each test.
-pub fn config() -> KafkaConfig {
+pub fn config(brokers: String) -> KafkaConfig {
     let unique = uuid::Uuid::new_v4().simple().to_string();
     KafkaConfig {
-        brokers: brokers(),
+        brokers,
         topic_prefix: format!("t{unique}."),
         group_prefix: format!("t{unique}"),
         session_timeout_ms: 6_000,
@@ -51,7 +51,11 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let config = config();
+        Self::on(brokers()).await
+    }
+
+    pub async fn on(brokers: String) -> Self {
+        let config = config(brokers);
         let topics = topics(&config);
         let admin = Admin::connect(&config).unwrap();
         assert_eq!(admin.ensure_topics(&topics).await.unwrap().len(), 9);
