@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[(u32, &str, &str)] = &[
         include_str!("../clickhouse/0003_attribution.sql"),
     ),
     (4, "views", include_str!("../clickhouse/0004_views.sql")),
+    (5, "topics", include_str!("../clickhouse/0005_topics.sql")),
 ];
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ mod fnv;
 mod identity_rows;
 mod lookups;
 mod migrate;
+mod partitions;
 mod retry;
 mod session;
 mod statements;

@@ -1,0 +1,23 @@
+use std::time::Duration;
+
+/// Jittered exponential waits between tries: 50 ms doubling to 5 s, each shortened by up to half at random, so that
+/// processes which failed together do not come back together.
+#[derive(Debug)]
+pub(crate) struct Backoff {
+    next: Duration,
+}
+
+impl Backoff {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LAST: Duration = Duration::from_secs(5);
+
+    pub(crate) fn new() -> Self {
+        Self { next: Self::FIRST }
+    }
+
+    pub(crate) async fn wait(&mut self) {
+        let shortened = self.next.mul_f64(1.0 - rand::random::<f64>() / 2.0);
+        tokio::time::sleep(shortened).await;
+        self.next = (self.next * 2).min(Self::LAST);
+    }
+}

@@ -1,0 +1,368 @@
+//! A resolver process from its first connection to its last commit.
+
+use schemas::Source;
+use schemas::conversions::ConversionDefinitions;
+use schemas::topics::Topics;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+use store::{ClickHouseConfig, Store};
+use stream::{
+    Admin, ConsumerLimits, DeadLetterProducer, Follower, GroupConsumer, KafkaConfig, LogApplier, LogProducer,
+    RegistryConfig, RequestProducer, RulesEntry, SchemaRegistry, TopicInfo,
+};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use crate::engine::{Cpu, Group, GroupSettings, Limits, Pipeline};
+use crate::health::Health;
+use crate::metrics::{GraphGauges, Recorder, Totals, name};
+use crate::pipelines::attribution::Attribution;
+use crate::pipelines::events::Events;
+use crate::pipelines::identity::IdentityMap;
+use crate::pipelines::schema_table::SharedSchemas;
+use crate::{HttpConfig, ResolverConfig, ResolverError, Result, Shutdown, failpoint, http};
+
+/// Everything a resolver process is told.
+#[derive(Debug, Clone)]
+#[allow(missing_docs, reason = "each part is documented where its type is")]
+pub struct Settings {
+    pub kafka: KafkaConfig,
+    pub registry: RegistryConfig,
+    pub clickhouse: ClickHouseConfig,
+    pub identity: identity::Rules,
+    pub decode: decode::Limits,
+    pub enrich: enrich::EnrichConfig,
+    pub conversions: ConversionDefinitions,
+    pub attribution: attribute::AttributionConfig,
+    pub resolver: ResolverConfig,
+    pub http: HttpConfig,
+}
+
+/// Runs the three pipelines until told to stop, then ends the batches in flight.
+///
+/// # Errors
+/// What does not pass by itself: see [`ResolverError`]. Whatever was in flight then is replayed by the next process.
+pub async fn run(settings: Settings, shutdown: Shutdown) -> Result<()> {
+    settings.resolver.check().map_err(ResolverError::Config)?;
+    store::set_failpoint_hook(failpoint);
+    let parts = Parts::connect(settings, shutdown.clone()).await?;
+    let mut tasks = JoinSet::new();
+    parts.serve(&mut tasks).await?;
+    // The graph first: a record is resolved only by a graph that has seen everything logged before this process began.
+    tokio::select! {
+        caught_up = parts.follower.wait_caught_up() => caught_up?,
+        () = shutdown.stopping() => return Ok(()),
+    }
+    parts.caught_up.store(true, Ordering::Relaxed);
+    tracing::info!(applied = parts.follower.applied(), "the identity graph is caught up");
+    let mut pipelines = JoinSet::new();
+    parts.spawn_pipelines(&mut pipelines)?;
+    let ended = parts.until_stopped(&mut pipelines).await;
+    parts.follower.close().await;
+    ended
+}
+
+/// What the pipelines share.
+struct Parts {
+    settings: Settings,
+    shutdown: Shutdown,
+    cluster_id: String,
+    sources: Vec<TopicInfo>,
+    log_topic: TopicInfo,
+    requests_topic: TopicInfo,
+    dead_letters_topic: TopicInfo,
+    admin: Admin,
+    store: Store,
+    hasher: Arc<identity::Hasher>,
+    graph: Arc<identity::Graph>,
+    log: LogProducer,
+    follower: Follower,
+    cpu: Cpu,
+    totals: Arc<Totals>,
+    caught_up: Arc<AtomicBool>,
+    owned: [Arc<AtomicUsize>; 3],
+    dictionary: DictionaryReloader,
+}
+
+/// Applies the log to the graph.
+struct Applier(Arc<identity::Graph>);
+
+impl LogApplier for Applier {
+    fn apply(
+        &self,
+        offset: i64,
+        append_time_ms: i64,
+        commands: &[schemas::Command],
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        self.0.apply(offset, append_time_ms, commands).map(drop).map_err(Into::into)
+    }
+}
+
+impl Parts {
+    async fn connect(settings: Settings, shutdown: Shutdown) -> Result<Self> {
+        let admin = Admin::connect(&settings.kafka)?;
+        let topics = Topics::load_default().with_prefix(&settings.kafka.topic_prefix);
+        let names = topics.all().map(|topic| topic.name.as_str());
+        let mut infos = admin.describe_topics(&names).await?;
+        Admin::require_log_append_time(&infos)?;
+        let [log_topic, requests_topic, dead_letters_topic] = [6, 6, 6].map(|at| infos.remove(at));
+        let store = Store::connect_patiently(&settings.clickhouse).await?;
+        store.check().await?;
+        for topic in &infos {
+            let before = store.remember_partitions(topic.id, &topic.name, topic.partitions).await?;
+            if before != topic.partitions {
+                let (topic, now) = (topic.name.to_string(), topic.partitions);
+                return Err(ResolverError::PartitionsChanged { topic, before, now });
+            }
+        }
+        let hasher = Arc::new(identity::Hasher::new(settings.identity.secret.as_bytes(), settings.identity.clone())?);
+        let graph = Arc::new(identity::Graph::new(Arc::clone(&hasher)));
+        let log = LogProducer::new(&settings.kafka, &log_topic)?;
+        let rules = RulesEntry { hash: hasher.rules_hash(), rules_json: hasher.rules_json().to_owned() };
+        let applier = Arc::new(Applier(Arc::clone(&graph)));
+        let follower = Follower::spawn(&settings.kafka, &log_topic, &log, applier, rules, 0).await?;
+        Ok(Self {
+            cluster_id: admin.cluster_id().await?,
+            cpu: Cpu::new(settings.resolver.cpu_slots()),
+            dictionary: DictionaryReloader::default(),
+            totals: Arc::default(),
+            caught_up: Arc::default(),
+            owned: Default::default(),
+            sources: infos,
+            settings,
+            shutdown,
+            log_topic,
+            requests_topic,
+            dead_letters_topic,
+            admin,
+            store,
+            hasher,
+            graph,
+            log,
+            follower,
+        })
+    }
+
+    /// Starts what runs beside the pipelines.
+    async fn serve(&self, tasks: &mut JoinSet<()>) -> Result<()> {
+        let builder = metrics_exporter_prometheus::PrometheusBuilder::new();
+        let prometheus = builder.install_recorder().map_err(|error| ResolverError::Task(error.to_string()))?;
+        let names = [Events::NAME, IdentityMap::NAME, Attribution::NAME];
+        let health = Arc::new(Health {
+            caught_up: Arc::clone(&self.caught_up),
+            graph: Arc::clone(&self.graph),
+            follower: self.follower.clone(),
+            store: self.store.clone(),
+            owned: names.into_iter().zip(self.owned.iter().map(Arc::clone)).collect(),
+            totals: Arc::clone(&self.totals),
+        });
+        http::serve(&self.settings.http, prometheus, Arc::clone(&health), self.shutdown.clone()).await?;
+        tasks.spawn(refresh_gauges(health));
+        tasks.spawn(self.refresh_lag());
+        let least = Duration::from_millis(self.settings.resolver.dictionary_reload_ms);
+        tasks.spawn(self.dictionary.clone().run(self.store.clone(), least));
+        Ok(())
+    }
+
+    fn spawn_pipelines(&self, pipelines: &mut JoinSet<Result<()>>) -> Result<()> {
+        let log_topics = vec![self.log_topic.clone()];
+        let request_topics = vec![self.requests_topic.clone()];
+        pipelines.spawn(self.group(self.events()?, self.sources.clone(), Source::ALL.into(), 0)?.run());
+        pipelines.spawn(self.group(self.identity_map()?, log_topics, Vec::new(), 1)?.run());
+        pipelines.spawn(self.group(self.attribution()?, request_topics, Vec::new(), 2)?.run());
+        Ok(())
+    }
+
+    fn group<P: Pipeline>(
+        &self,
+        pipeline: P,
+        topics: Vec<TopicInfo>,
+        sources: Vec<Source>,
+        index: usize,
+    ) -> Result<Group<P>> {
+        let config = &self.settings.resolver;
+        let limits = Limits {
+            records: config.batch_max_records,
+            bytes: config.batch_max_bytes,
+            age: config.batch_max_age(),
+        };
+        let group = self.settings.kafka.group(P::NAME);
+        let consumer_limits = ConsumerLimits {
+            buffer_bytes_per_partition: usize::try_from(config.buffer_max_bytes).unwrap_or(usize::MAX),
+            ..ConsumerLimits::default()
+        };
+        let (consumer, events) = GroupConsumer::spawn(&self.settings.kafka, &group, topics.clone(), consumer_limits)?;
+        Ok(Group {
+            pipeline: Arc::new(pipeline),
+            consumer,
+            events,
+            topics,
+            settings: GroupSettings::new(limits, config.lease_ms, sources),
+            shutdown: self.shutdown.clone(),
+            owned: Arc::clone(&self.owned[index]),
+        })
+    }
+
+    fn events(&self) -> Result<Events> {
+        let settings = &self.settings;
+        Ok(Events {
+            config: settings.resolver.clone(),
+            cluster_id: self.cluster_id.clone(),
+            decision_hash: decision_hash(settings, &self.hasher),
+            cpu: self.cpu.clone(),
+            schemas: SharedSchemas::new(SchemaRegistry::new(&settings.registry)?, decode::SchemaTable::default()),
+            limits: settings.decode.clone(),
+            hasher: Arc::clone(&self.hasher),
+            graph: Arc::clone(&self.graph),
+            log: self.log.clone(),
+            follower: self.follower.clone(),
+            type_names: self.hasher.rules().types.iter().map(|rule| rule.name.as_str().into()).collect(),
+            enricher: enrich::Enricher::new(settings.enrich.clone())?,
+            session_horizon_ms: settings.enrich.sessions.horizon_ms(),
+            conversions: settings.conversions.clone(),
+            store: self.store.clone(),
+            dead_letters: DeadLetterProducer::new(&settings.kafka, &self.dead_letters_topic.name)?,
+            requests: self.request_producer()?,
+            recorder: Recorder::new(Events::NAME, Arc::clone(&self.totals)),
+        })
+    }
+
+    fn identity_map(&self) -> Result<IdentityMap> {
+        Ok(IdentityMap {
+            graph: Arc::clone(&self.graph),
+            hasher: Arc::clone(&self.hasher),
+            follower: self.follower.clone(),
+            store: self.store.clone(),
+            requests: self.request_producer()?,
+            dictionary: self.dictionary.clone(),
+            recorder: Recorder::new(IdentityMap::NAME, Arc::clone(&self.totals)),
+        })
+    }
+
+    fn attribution(&self) -> Result<Attribution> {
+        Ok(Attribution {
+            config: self.settings.attribution.clone(),
+            request_delay_ms: self.settings.resolver.request_delay_ms,
+            cpu: self.cpu.clone(),
+            graph: Arc::clone(&self.graph),
+            log: self.log.clone(),
+            follower: self.follower.clone(),
+            store: self.store.clone(),
+            requests: self.request_producer()?,
+            recorder: Recorder::new(Attribution::NAME, Arc::clone(&self.totals)),
+        })
+    }
+
+    fn request_producer(&self) -> Result<RequestProducer> {
+        Ok(RequestProducer::new(&self.settings.kafka, &self.requests_topic.name)?)
+    }
+
+    /// Waits for a stop or for the first pipeline to fail.
+    async fn until_stopped(&self, pipelines: &mut JoinSet<Result<()>>) -> Result<()> {
+        let joined = |ended: Result<Result<()>, tokio::task::JoinError>| {
+            ended.unwrap_or_else(|error| Err(ResolverError::Task(error.to_string())))
+        };
+        tokio::select! {
+            Some(ended) = pipelines.join_next() => joined(ended)?,
+            () = self.shutdown.stopping() => {}
+        }
+        tracing::info!("stopping: ending the batches in flight");
+        let stop = async {
+            while let Some(ended) = pipelines.join_next().await {
+                joined(ended)?;
+            }
+            Ok(())
+        };
+        let limit = Duration::from_millis(self.settings.resolver.stop_timeout_ms);
+        tokio::time::timeout(limit, stop).await.unwrap_or_else(|_| {
+            tracing::warn!("batches in flight did not end in time: the next process replays them");
+            Ok(())
+        })
+    }
+
+    /// Keeps the gauges of what waits in Kafka up to date.
+    fn refresh_lag(&self) -> impl Future<Output = ()> + Send + 'static {
+        let admin = self.admin.clone();
+        let group = |pipeline| self.settings.kafka.group(pipeline);
+        let mut watched: Vec<_> = self.sources.iter().map(|topic| (group(Events::NAME), topic.clone())).collect();
+        watched.push((group(IdentityMap::NAME), self.log_topic.clone()));
+        watched.push((group(Attribution::NAME), self.requests_topic.clone()));
+        async move {
+            loop {
+                for (group, topic) in &watched {
+                    if let Ok(lag) = admin.lag(group, topic).await {
+                        let labels = [("group", group.clone()), ("topic", topic.name.to_string())];
+                        #[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
+                        metrics::gauge!(name::LAG, &labels).set(lag as f64);
+                    }
+                }
+                tokio::time::sleep(Duration::from_secs(5)).await;
+            }
+        }
+    }
+}
+
+/// Reloads the identity dictionary after changes, no more often than a bound.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct DictionaryReloader(Arc<Notify>);
+
+impl DictionaryReloader {
+    /// The map changed.
+    pub(crate) fn ask(&self) {
+        self.0.notify_one();
+    }
+
+    async fn run(self, store: Store, least: Duration) {
+        loop {
+            self.0.notified().await;
+            if let Err(error) = store.reload_dictionary().await {
+                tracing::warn!(%error, "the identity dictionary was not reloaded, trying again");
+                self.ask();
+            }
+            tokio::time::sleep(least).await;
+        }
+    }
+}
+
+async fn refresh_gauges(health: Arc<Health>) {
+    let graph = GraphGauges::new();
+    let owned: Vec<_> = health
+        .owned
+        .iter()
+        .map(|(pipeline, owned)| (metrics::gauge!(name::PARTITIONS, "pipeline" => *pipeline), owned))
+        .collect();
+    let ready = metrics::gauge!(name::READY);
+    loop {
+        let follower = &health.follower;
+        graph.set(&health.graph.stats(), health.graph.fingerprint(), follower.applied(), follower.lag());
+        for (gauge, owned) in &owned {
+            #[expect(clippy::cast_precision_loss, reason = "a metric is a double")]
+            gauge.set(owned.load(Ordering::Relaxed) as f64);
+        }
+        ready.set(f64::from(u8::from(health.obstacles().is_empty())));
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+}
+
+/// Hash of everything that decides whether a record is stored, rejected or a duplicate, and into which rows it goes.
+fn decision_hash(settings: &Settings, hasher: &identity::Hasher) -> u64 {
+    let mut hash = blake3::Hasher::new();
+    let mut add = |part: &[u8]| {
+        hash.update(&(part.len() as u64).to_le_bytes());
+        hash.update(part);
+    };
+    for schema in schemas::avro::ALL {
+        add(schema.current.as_bytes());
+    }
+    add(&hasher.rules_hash());
+    add(format!("{:?}", settings.decode).as_bytes());
+    add(format!("{:?}", settings.enrich).as_bytes());
+    add(format!("{:?}", settings.conversions).as_bytes());
+    let resolver = &settings.resolver;
+    add(&resolver.event_id_window_ms.to_le_bytes());
+    add(&resolver.event_id_window_offsets.to_le_bytes());
+    let mut first = [0; 8];
+    first.copy_from_slice(&hash.finalize().as_bytes()[..8]);
+    u64::from_le_bytes(first)
+}
