@@ -259,3 +259,74 @@ impl Published {
         self.epoch.store(epoch + 2, Release);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    const A: Key = Key(10);
+    const B: Key = Key(11);
+
+    fn two_nodes() -> Published {
+        let published = Published::new();
+        published.add(A, 0);
+        published.add(B, 1);
+        published
+    }
+
+    fn customer(published: &Published, key: Key) -> (Key, u64) {
+        let resolved = published.at_one_epoch(|snapshot| snapshot.resolve(key));
+        (resolved.customer_id, resolved.customer_version)
+    }
+
+    fn join(published: &Published, pending: &mut Vec<u32>) {
+        let mapping = Mapping {
+            anchor: 1,
+            shared: false,
+        };
+        published.set_mapping(0, mapping, pending);
+        published.set_version(1, 5, pending);
+    }
+
+    #[test]
+    fn a_message_is_visible_once_it_is_published() {
+        let (published, mut pending) = (two_nodes(), Vec::new());
+        join(&published, &mut pending);
+        assert_eq!(
+            (customer(&published, A), customer(&published, B)),
+            ((A, 0), (B, 0))
+        );
+        assert_eq!(published.applied(), -1);
+        published.publish(4, &pending, [(pair(0, 1), true)].into_iter());
+        assert_eq!(
+            (customer(&published, A), customer(&published, B)),
+            ((B, 5), (B, 5))
+        );
+        assert!(published.applied() == 4 && published.knows(pair(1, 0)));
+    }
+
+    #[test]
+    fn a_word_that_changes_twice_keeps_what_was_published() {
+        let (published, mut pending) = (two_nodes(), Vec::new());
+        join(&published, &mut pending);
+        published.set_version(1, 6, &mut pending);
+        assert_eq!(customer(&published, B), (B, 0));
+    }
+
+    #[test]
+    fn a_question_during_which_a_message_is_published_is_asked_again() {
+        let (published, mut pending) = (two_nodes(), Vec::new());
+        join(&published, &mut pending);
+        let asked = Cell::new(0);
+        let answers = published.at_one_epoch(|snapshot| {
+            let first = snapshot.resolve(A);
+            asked.set(asked.get() + 1);
+            if asked.get() == 1 {
+                published.publish(4, &pending, std::iter::empty());
+            }
+            (first.customer_id, snapshot.resolve(A).customer_id)
+        });
+        assert_eq!((answers, asked.get()), ((B, B), 2));
+    }
+}
