@@ -1,4 +1,4 @@
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use url::Url;
 use crate::Error;
 
 /// Where ClickHouse is and how to write to it: the section `[clickhouse]` of the configuration.
-#[derive(Clone, PartialEq, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ClickHouseConfig {
     /// HTTP or HTTPS address. A user, a password and `?database=` in it win over the fields below.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::column::ColumnPath;
 use super::money::MoneyFormat;
+use super::record::first_16;
 use super::time::{TimeReader, TimeSection};
 use super::wire;
 use crate::error::{Error, Result};
@@ -127,6 +128,8 @@ pub struct Mapping {
     pub(crate) fields: Vec<(String, ColumnPath)>,
     pub(crate) properties: Vec<(String, ColumnPath)>,
     pub(crate) constants: Vec<(String, Value)>,
+    /// Hash of the file's text.
+    pub(crate) hash: u128,
 }
 
 impl Mapping {
@@ -144,7 +147,9 @@ impl Mapping {
         let written: MappingFile = toml::from_str(text).map_err(|error| Error::Toml {
             message: describe(path, text, &error),
         })?;
-        Checker { path }.check(written)
+        let mut mapping = Checker { path }.check(written)?;
+        mapping.hash = first_16(blake3::hash(text.as_bytes()));
+        Ok(mapping)
     }
 
     /// The sources that rows may become.
@@ -209,6 +214,7 @@ impl Checker<'_> {
             fields: columns(written.fields),
             properties: columns(written.properties),
             constants,
+            hash: 0,
         })
     }
 

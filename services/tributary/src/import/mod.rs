@@ -10,9 +10,12 @@ mod dry_run;
 mod infer;
 mod mapping;
 mod money;
+mod progress;
 mod reader;
 mod record;
 mod rejects;
+mod send;
+mod state;
 mod summary;
 mod time;
 mod wire;
@@ -21,6 +24,7 @@ pub use dry_run::dry_run;
 pub use infer::infer;
 pub use mapping::{FileFormat, FileSection, Mapping};
 pub use money::MoneyFormat;
+pub use send::{SendOptions, send};
 pub use time::TimeSection;
 
 #[cfg(test)]

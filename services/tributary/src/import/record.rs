@@ -58,7 +58,8 @@ pub(crate) fn event_id(content_hash: u128, occurrence: u32) -> String {
     format!("import-{:032x}", first_16(blake3::hash(&bytes)))
 }
 
-fn first_16(hash: blake3::Hash) -> u128 {
+/// The first half of a hash.
+pub(crate) fn first_16(hash: blake3::Hash) -> u128 {
     let mut bytes = [0u8; 16];
     bytes.copy_from_slice(&hash.as_bytes()[..16]);
     u128::from_be_bytes(bytes)

@@ -1,0 +1,220 @@
+//! `tributary status`: one screen that says whether everything is up, caught up, and what it is doing.
+
+mod screen;
+
+use devstack::{PartStatus, State};
+use schemas::Source;
+use serde::Serialize;
+use std::process::ExitCode;
+use std::time::Duration;
+use store::Store;
+use stream::Admin;
+
+use super::migrate::topics;
+use super::{block_on, dev};
+use crate::cli::StatusArgs;
+use crate::config::Config;
+use crate::lag::{TopicLag, topic_lag};
+
+/// Names of the pipelines' consumer groups, without the prefix.
+pub(super) const EVENTS_GROUP: &str = "events";
+const IDENTITY_GROUP: &str = "identity";
+const ATTRIBUTION_GROUP: &str = "attribution";
+
+/// How long a part may take to answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Everything on the screen.
+#[derive(Debug, Serialize)]
+struct Report {
+    /// Every part answers and nothing waits.
+    caught_up: bool,
+    /// What is wrong, a sentence each.
+    problems: Vec<String>,
+    stack: Vec<PartStatus>,
+    topics: Vec<TopicLag>,
+    outcomes: Vec<Outcome>,
+    resolvers: Vec<Process>,
+}
+
+/// What became of the records of one source, as ClickHouse has it.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+struct Outcome {
+    source: String,
+    records: u64,
+    stored: u64,
+    duplicate: u64,
+    rejected: u64,
+}
+
+/// A resolver process.
+#[derive(Debug, Serialize)]
+struct Process {
+    address: String,
+    /// `None` when nothing answers there.
+    report: Option<resolver::StatusReport>,
+}
+
+/// Gathers and prints. The exit code tells scripts.
+pub(super) fn run(config: Config, args: StatusArgs) -> anyhow::Result<ExitCode> {
+    let stack = dev::local_stack().status();
+    let report = block_on(async {
+        let mut report = Report {
+            caught_up: false,
+            problems: Vec::new(),
+            stack,
+            topics: Vec::new(),
+            outcomes: Vec::new(),
+            resolvers: resolvers(&config, &args),
+        };
+        gather(&config, &mut report).await;
+        Ok(report)
+    })?;
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report)?);
+    } else {
+        print!("{}", screen::render(&report));
+    }
+    Ok(match (report.caught_up, report.problems.is_empty()) {
+        (true, _) => ExitCode::SUCCESS,
+        (false, true) => ExitCode::from(2),
+        (false, false) => ExitCode::FAILURE,
+    })
+}
+
+async fn gather(config: &Config, report: &mut Report) {
+    for part in &report.stack {
+        if matches!(
+            part.state,
+            State::Silent | State::Died | State::ExternalSilent
+        ) {
+            report.problems.push(format!(
+                "{} at {} does not answer",
+                part.part.name(),
+                part.address
+            ));
+        }
+    }
+    match tokio::time::timeout(PATIENCE * 2, lags(config)).await {
+        Ok(Ok(topics)) => report.topics = topics,
+        Ok(Err(error)) => report.problems.push(error.to_string()),
+        Err(_) => report
+            .problems
+            .push(format!("kafka at {} does not answer", config.kafka.brokers)),
+    }
+    match tokio::time::timeout(PATIENCE, outcomes(config)).await {
+        Ok(Ok(outcomes)) => report.outcomes = outcomes,
+        Ok(Err(error)) => report.problems.push(error.to_string()),
+        Err(_) => report.problems.push(format!(
+            "clickhouse at {} does not answer",
+            config.clickhouse.url_without_password()
+        )),
+    }
+    if report
+        .resolvers
+        .iter()
+        .all(|process| process.report.is_none())
+    {
+        let addresses: Vec<&str> = report
+            .resolvers
+            .iter()
+            .map(|process| process.address.as_str())
+            .collect();
+        report
+            .problems
+            .push(format!("no resolver answers at {}", addresses.join(", ")));
+    }
+    for process in &report.resolvers {
+        let obstacles = process.report.iter().flat_map(|report| &report.obstacles);
+        report
+            .problems
+            .extend(obstacles.map(|obstacle| format!("resolver {}: {obstacle}", process.address)));
+    }
+    let waiting = report.topics.iter().any(|topic| topic.lag > 0);
+    report.caught_up = report.problems.is_empty() && !waiting;
+}
+
+/// In the order of the data path: whatever a pipeline passes on is in the next topic before it is committed in the
+/// first, so that "nothing waits" read in this order is true of all.
+async fn lags(config: &Config) -> anyhow::Result<Vec<TopicLag>> {
+    let admin = Admin::connect(&config.kafka)?;
+    let topics = topics(config);
+    let sources = Source::ALL.map(|source| (EVENTS_GROUP, &topics.source(source).name));
+    let rest = [
+        (IDENTITY_GROUP, &topics.identity_log.name),
+        (ATTRIBUTION_GROUP, &topics.attribution_requests.name),
+    ];
+    let watched: Vec<(&str, &str)> = sources
+        .into_iter()
+        .chain(rest)
+        .map(|(group, name)| (group, name.as_str()))
+        .collect();
+    let names: Vec<&str> = watched.iter().map(|(_, name)| *name).collect();
+    let infos = admin.describe_topics(&names).await?;
+    let mut lags = Vec::new();
+    for ((group, _), info) in watched.iter().zip(&infos) {
+        lags.push(topic_lag(&admin, &config.kafka.group(group), info).await?);
+    }
+    Ok(lags)
+}
+
+async fn outcomes(config: &Config) -> anyhow::Result<Vec<Outcome>> {
+    let store = Store::connect(&config.clickhouse).await?;
+    let sql = "SELECT source, sum(records), sum(stored), sum(duplicate), sum(arraySum(mapValues(rejected))) FROM batches GROUP BY source ORDER BY source";
+    let text = store.query_text(sql, "TabSeparated", &[]).await?;
+    Ok(text.lines().map(outcome).collect())
+}
+
+fn outcome(line: &str) -> Outcome {
+    let mut cells = line.split('\t');
+    let source = cells.next().unwrap_or_default().to_owned();
+    let mut number = || cells.next().and_then(|cell| cell.parse().ok()).unwrap_or(0);
+    Outcome {
+        source,
+        records: number(),
+        stored: number(),
+        duplicate: number(),
+        rejected: number(),
+    }
+}
+
+fn resolvers(config: &Config, args: &StatusArgs) -> Vec<Process> {
+    let configured = [config.http.listen.to_string()];
+    let addresses = if args.resolvers.is_empty() {
+        &configured[..]
+    } else {
+        &args.resolvers
+    };
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_global(Some(PATIENCE))
+        .build()
+        .into();
+    let ask = |address: &String| {
+        let mut answer = agent.get(format!("http://{address}/status")).call().ok()?;
+        answer.body_mut().read_json().ok()
+    };
+    addresses
+        .iter()
+        .map(|address| Process {
+            address: address.clone(),
+            report: ask(address),
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn outcomes_from_text() {
+        let expected = Outcome {
+            source: "web".to_owned(),
+            records: 10,
+            stored: 7,
+            duplicate: 1,
+            rejected: 2,
+        };
+        assert_eq!(outcome("web\t10\t7\t1\t2"), expected);
+    }
+}

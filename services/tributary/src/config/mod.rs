@@ -1,0 +1,77 @@
+//! Configuration: one TOML file, then the environment. Unknown keys are errors.
+//!
+//! The sections belong to the crates that use them; this module only gathers them.
+
+mod environment;
+mod load;
+mod show;
+
+pub use load::{Loaded, Origin, load};
+pub use show::redacted;
+
+use attribute::AttributionConfig;
+use clap::ValueEnum;
+use enrich::EnrichConfig;
+use identity::Rules;
+use resolver::{HttpConfig, ResolverConfig};
+use schemas::conversions::ConversionDefinitions;
+use serde::{Deserialize, Serialize};
+use store::ClickHouseConfig;
+use stream::{KafkaConfig, RegistryConfig};
+
+/// Everything that can be configured.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Config {
+    /// The Kafka cluster.
+    pub kafka: KafkaConfig,
+    /// The schema registry of Confluent-framed Avro.
+    pub registry: RegistryConfig,
+    /// The ClickHouse server.
+    pub clickhouse: ClickHouseConfig,
+    /// What is accepted as a record.
+    pub limits: decode::Limits,
+    /// Identifier types and the rules by which they link.
+    pub identity: Rules,
+    /// Campaigns, channels, agents, sessions.
+    pub enrich: EnrichConfig,
+    /// Which events are conversions.
+    pub conversions: ConversionDefinitions,
+    /// How credit is given.
+    pub attribution: AttributionConfig,
+    /// The engine.
+    pub resolver: ResolverConfig,
+    /// Metrics and health.
+    pub http: HttpConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+/// The `[log]` section.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogConfig {
+    /// A level, or a filter like `info,stream=debug`.
+    pub level: String,
+    /// How.
+    pub format: LogFormat,
+}
+
+impl Default for LogConfig {
+    fn default() -> Self {
+        LogConfig {
+            level: "info".to_owned(),
+            format: LogFormat::Text,
+        }
+    }
+}
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people; coloured on a terminal.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
