@@ -14,7 +14,7 @@ use devstack::{Options, Part, Progress, Stack};
 use schemas::{Command, Edge, Identifier, Key, LinkProvenance};
 use stream::{
     ConsumerLimits, Follower, LogApplier, LogProducer, Message, PartitionId, Plan, Producer,
-    ProducerLimits, RulesEntry,
+    ProducerLimits, RulesEntry, StreamError,
 };
 use support::{Member, World};
 
@@ -49,14 +49,26 @@ impl Broker {
         )
     }
 
-    async fn kill_and_restart(&self) {
+    async fn kill(&self) {
         let stack = Arc::clone(&self.stack);
-        let restart = move || {
-            stack.kill(Part::Kafka, 9).unwrap();
-            std::thread::sleep(Duration::from_secs(1));
-            stack.start_one(Part::Kafka).unwrap();
-        };
-        tokio::task::spawn_blocking(restart).await.unwrap();
+        tokio::task::spawn_blocking(move || stack.kill(Part::Kafka, 9))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    async fn restart(&self) {
+        let stack = Arc::clone(&self.stack);
+        tokio::task::spawn_blocking(move || stack.start_one(Part::Kafka))
+            .await
+            .unwrap()
+            .unwrap();
+    }
+
+    async fn kill_and_restart(&self) {
+        self.kill().await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        self.restart().await;
     }
 }
 
@@ -256,4 +268,89 @@ async fn nothing_is_lost_or_doubled_when_the_broker_is_killed() {
     );
     member.handle.close().await.unwrap();
     follower.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_not_answered_ends_in_time_and_leaving_does_too() {
+    let (broker, brokers) = Broker::start().await;
+    let world = World::on(brokers).await;
+    let info = world.info(&world.topics.web).await;
+    let limits = ConsumerLimits {
+        commit_timeout: Duration::from_secs(1),
+        ..ConsumerLimits::default()
+    };
+    let mut member = world.join("away", std::slice::from_ref(&info), limits.clone());
+    member.until_owns(4).await;
+    let mut owned = member.owned.clone().into_iter();
+    let ((one, first), (two, second)) = (owned.next().unwrap(), owned.next().unwrap());
+    member
+        .handle
+        .commit(one, first.epoch, 3, "before".to_owned())
+        .await
+        .unwrap();
+
+    broker.kill().await;
+    // The first waits for its own answer, the second behind it.
+    for (partition, epoch, offset) in [
+        (one, first.epoch, 4),
+        (two, second.epoch, 4),
+        (one, first.epoch, 5),
+    ] {
+        let begun = Instant::now();
+        let error = member
+            .handle
+            .commit(partition, epoch, offset, "away".to_owned())
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, StreamError::CommitTimeout | StreamError::NotAssigned),
+            "{error}"
+        );
+        assert!(
+            begun.elapsed() < Duration::from_secs(3),
+            "{:?}",
+            begun.elapsed()
+        );
+    }
+    broker.restart().await;
+    // It goes on by itself, in the old epoch or a new one.
+    let begun = Instant::now();
+    loop {
+        while let Ok(event) = member.events.try_recv() {
+            member.note(event);
+        }
+        if let Some(owned) = member.owned.get(&one)
+            && member
+                .handle
+                .commit(one, owned.epoch, 6, "after".to_owned())
+                .await
+                .is_ok()
+        {
+            break;
+        }
+        assert!(begun.elapsed() < support::PATIENCE);
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    let committed = world
+        .admin
+        .committed(&world.config.group("away"), &info.name, 4)
+        .await
+        .unwrap();
+    let committed = committed[usize::try_from(one.partition).unwrap()]
+        .clone()
+        .unwrap();
+    assert_eq!(
+        (committed.offset, committed.metadata.as_str()),
+        (6, "after")
+    );
+
+    broker.kill().await;
+    let begun = Instant::now();
+    member.handle.close().await.unwrap();
+    eprintln!("left a group without a broker in {:?}", begun.elapsed());
+    assert!(
+        begun.elapsed() < Duration::from_secs(40),
+        "{:?}",
+        begun.elapsed()
+    );
 }

@@ -58,7 +58,7 @@ impl Default for ConsumerLimits {
             buffer_bytes_per_partition: 32 * 1024 * 1024,
             chunk_bytes: 1024 * 1024,
             chunk_records: 4096,
-            commit_timeout: Duration::from_secs(30),
+            commit_timeout: Duration::from_secs(10),
         }
     }
 }

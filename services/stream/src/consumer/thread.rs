@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::watch;
 
@@ -27,6 +27,8 @@ const IDLE: Duration = Duration::from_millis(200);
 const BLOCKED: Duration = Duration::from_millis(10);
 /// A burst of messages ends after so many, to look at requests.
 const BURST: usize = 10_000;
+/// The same trouble is told again only after so long.
+const REPEAT: Duration = Duration::from_secs(10);
 
 /// Starts the thread, and the one that looks things up for it.
 pub(super) fn spawn(
@@ -81,6 +83,7 @@ pub(super) fn spawn(
             assigned,
             partitions: HashMap::new(),
             commits,
+            told: Vec::new(),
             stop: false,
         };
         worker.run(&polled);
@@ -113,6 +116,7 @@ pub(super) struct Worker {
     requests: Receiver<Request>,
     pub(super) assigned: Sender<Vec<(PartitionId, Epoch)>>,
     pub(super) partitions: HashMap<PartitionId, Partition>,
+    told: Vec<(RDKafkaErrorCode, Instant)>,
     stop: bool,
 }
 
@@ -267,11 +271,24 @@ impl Worker {
             },
         };
         self.stop |= fatal;
+        if partition.is_none() && !fatal && self.was_told(code) {
+            return;
+        }
         self.tell(ConsumerEvent::Error {
             partition: partition.map(|(id, epoch, _)| (id, epoch)),
             fatal,
             error,
         });
+    }
+
+    /// Whether this was told a moment ago: while the brokers are away librdkafka says so ten times a second.
+    fn was_told(&mut self, code: RDKafkaErrorCode) -> bool {
+        self.told.retain(|(_, at)| at.elapsed() < REPEAT);
+        let told = self.told.iter().any(|(told, _)| *told == code);
+        if !told {
+            self.told.push((code, Instant::now()));
+        }
+        told
     }
 
     fn request(&mut self, request: Request) {

@@ -98,13 +98,7 @@ impl World {
             limits,
         )
         .unwrap();
-        Member {
-            handle,
-            events,
-            owned: HashMap::new(),
-            read: HashMap::new(),
-            ends: HashMap::new(),
-        }
+        Member::of(handle, events)
     }
 
     pub async fn clean_up(self) {
@@ -136,6 +130,16 @@ pub struct Owned {
 }
 
 impl Member {
+    pub fn of(handle: ConsumerHandle, events: UnboundedReceiver<ConsumerEvent>) -> Self {
+        Self {
+            handle,
+            events,
+            owned: HashMap::new(),
+            read: HashMap::new(),
+            ends: HashMap::new(),
+        }
+    }
+
     /// The next event, taken note of.
     pub async fn next(&mut self) -> &'static str {
         let event = timeout(PATIENCE, self.events.recv())
