@@ -23,6 +23,8 @@ fn entries(list: &'static str) -> impl Iterator<Item = &'static str> {
 pub(crate) struct Blocklist {
     exact: FxHashSet<String>,
     local_parts: FxHashSet<&'static str>,
+    /// Bytes of the longest exact value, with room for letters whose lower case takes fewer.
+    longest: usize,
 }
 
 impl Blocklist {
@@ -33,6 +35,7 @@ impl Blocklist {
             .chain(configured)
             .collect();
         Blocklist {
+            longest: exact.iter().map(String::len).max().unwrap_or(0) * 2,
             exact,
             local_parts: entries(BLOCKED_LOCAL_PARTS).collect(),
         }
@@ -48,7 +51,7 @@ impl Blocklist {
         let bare = value.trim_matches(['"', '\'', '`']).trim();
         has_no_content(bare)
             || is_unexpanded_macro(bare)
-            || self.exact.contains(&bare.to_lowercase())
+            || (bare.len() <= self.longest && self.exact.contains(&bare.to_lowercase()))
     }
 
     /// Whether an address with this local part (lower case) identifies nobody; a plus part does not help.
@@ -60,37 +63,42 @@ impl Blocklist {
 
 /// Empty, punctuation only, zeros in any grouping (`0`, `0000-0000`, the nil UUID, `0.0`), or the UUID of all ones.
 fn has_no_content(value: &str) -> bool {
-    if value.chars().any(char::is_control) {
-        return true;
+    let (mut content, mut zeros, mut ones, mut controls) = (0, 0, 0, 0);
+    for c in value.chars() {
+        content += usize::from(c.is_alphanumeric());
+        zeros += usize::from(matches!(c, '0' | '０'));
+        ones += usize::from(matches!(c, 'f' | 'F'));
+        controls += usize::from(c.is_control());
     }
-    let mut content = value.chars().filter(|c| c.is_alphanumeric()).peekable();
-    if content.peek().is_none() {
-        return true;
-    }
-    let content: String = content.collect();
-    content.chars().all(|c| matches!(c, '0' | '０'))
-        || content
+    let hex_zero = || {
+        value
             .strip_prefix("0x")
-            .is_some_and(|hex| hex.bytes().all(|b| b == b'0'))
-        || (content.len() == 32 && content.bytes().all(|b| b.eq_ignore_ascii_case(&b'f')))
+            .is_some_and(|digits| digits.bytes().all(|b| b == b'0'))
+    };
+    controls > 0 || zeros == content || (ones == content && content == 32) || hex_zero()
 }
 
 /// A template's variable that nobody filled in: `{{user.id}}`, `${id}`, `%%EMAIL%%`, `__CLIENT_ID__`, `[USER_ID]`, …
 fn is_unexpanded_macro(value: &str) -> bool {
-    const OPENINGS: &[&str] = &[
+    const INSIDE: &[&str] = &[
         "{{", "}}", "${", "#{", "@{", "<%", "%>", "%%", "*|", "|*", "[[", "]]", "$(",
     ];
-    if OPENINGS.iter().any(|opening| value.contains(opening)) {
-        return true;
+    const AROUND: &[(&str, &str)] = &[
+        ("{", "}"),
+        ("[", "]"),
+        ("<", ">"),
+        ("%", "%"),
+        ("__", "__"),
+        ("##", "##"),
+        ("$", "$"),
+    ];
+    if !value.bytes().any(|b| b"{}<>%[]|_#$".contains(&b)) {
+        return false;
     }
-    let enclosed = |open: &str, close: &str| {
+    let encloses = |(open, close): &(&str, &str)| {
         value.len() > open.len() + close.len() && value.starts_with(open) && value.ends_with(close)
     };
-    enclosed("{", "}")
-        || enclosed("[", "]")
-        || (enclosed("<", ">") && !value.contains('@'))
-        || enclosed("%", "%")
-        || enclosed("__", "__")
-        || enclosed("##", "##")
-        || enclosed("$", "$")
+    // `<jane@doe.org>` is an address.
+    let address = value.starts_with('<') && value.contains('@');
+    INSIDE.iter().any(|part| value.contains(part)) || (!address && AROUND.iter().any(encloses))
 }

@@ -4,7 +4,6 @@
 
 use phonenumber::{Mode, country};
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 
 /// Version of everything in this file; part of the rules' hash.
 pub(crate) const NORMALIZER_VERSION: u32 = 1;
@@ -33,11 +32,13 @@ impl Address {
 
 /// SHA-256 in lower-case hex.
 pub(crate) fn sha256_hex(text: &str) -> String {
-    let mut hex = String::with_capacity(64);
-    for byte in Sha256::digest(text.as_bytes()) {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    hex
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digest = Sha256::digest(text.as_bytes());
+    digest
+        .iter()
+        .flat_map(|byte| [byte >> 4, byte & 15])
+        .map(|half| char::from(DIGITS[usize::from(half)]))
+        .collect()
 }
 
 /// A value that already is a SHA-256 in hex, lower case.
@@ -73,8 +74,20 @@ fn without_scheme<'a>(value: &'a str, scheme: &str) -> &'a str {
 /// Lower-case ASCII form of a domain with at least two labels; `None` when it is none.
 pub(crate) fn ascii_domain(domain: &str) -> Option<String> {
     let domain = domain.strip_suffix('.').unwrap_or(domain);
-    let url::Host::Domain(ascii) = url::Host::parse(domain).ok()? else {
-        return None;
+    let plain = domain
+        .bytes()
+        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    // A label of digits at the end makes it an IP address, which the parser finds out.
+    let ascii = if plain
+        && !domain.to_ascii_lowercase().contains("xn--")
+        && !domain.ends_with(|c: char| c.is_ascii_digit())
+    {
+        domain.to_ascii_lowercase()
+    } else {
+        match url::Host::parse(domain).ok()? {
+            url::Host::Domain(ascii) => ascii,
+            _ => return None,
+        }
     };
     let labels_fit = ascii.split('.').all(|label| {
         (1..=63).contains(&label.len())

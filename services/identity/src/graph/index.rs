@@ -34,6 +34,44 @@ impl Index {
             .map(|(number, _)| *number)
     }
 
+    /// The nodes of many keys, in their order. Grouped by shard: one lock for all keys of a shard, and between two locks
+    /// the processor waits for many cache misses at once instead of one after the other.
+    pub(super) fn find_many(&self, keys: &[Key], key_of: impl Fn(u32) -> Key) -> Vec<Option<u32>> {
+        let hashes: Vec<u64> = keys.iter().map(|key| hash_of(*key)).collect();
+        let shards = self.numbers.shards();
+        let shard_of = |hash: u64| self.numbers.determine_shard(hash as usize);
+        // Counting sort: `starts[s]` becomes the end of shard `s` in `order`.
+        let mut starts = vec![0u32; shards.len() + 1];
+        hashes
+            .iter()
+            .for_each(|hash| starts[shard_of(*hash) + 1] += 1);
+        for shard in 0..shards.len() {
+            starts[shard + 1] += starts[shard];
+        }
+        let mut order = vec![0u32; keys.len()];
+        for (position, hash) in (0u32..).zip(&hashes) {
+            let place = &mut starts[shard_of(*hash)];
+            order[*place as usize] = position;
+            *place += 1;
+        }
+        let mut found = vec![None; keys.len()];
+        let mut begin = 0;
+        for (shard, end) in shards.iter().zip(starts.iter().map(|end| *end as usize)) {
+            let here = &order[begin..end];
+            begin = end;
+            if here.is_empty() {
+                continue;
+            }
+            let shard = shard.read();
+            for &position in here {
+                let (hash, key) = (hashes[position as usize], keys[position as usize]);
+                let entry = shard.get(hash, |(number, _)| key_of(*number) == key);
+                found[position as usize] = entry.map(|(number, _)| *number);
+            }
+        }
+        found
+    }
+
     /// Adds a node that is not there yet.
     pub(super) fn insert(&self, key: Key, number: u32, key_of: impl Fn(u32) -> Key) {
         let hash = hash_of(key);

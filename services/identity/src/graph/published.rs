@@ -82,7 +82,12 @@ impl Snapshot<'_> {
     }
 
     pub(super) fn resolve(&self, key: Key) -> Resolved {
-        match self.find(key) {
+        self.resolve_found(key, self.find(key))
+    }
+
+    /// The same for a key whose node was looked up before.
+    pub(super) fn resolve_found(&self, key: Key, node: Option<u32>) -> Resolved {
+        match node {
             Some(node) => self.resolve_node(node),
             None => Resolved {
                 customer_id: key,
@@ -92,7 +97,7 @@ impl Snapshot<'_> {
         }
     }
 
-    pub(super) fn resolve_node(&self, node: u32) -> Resolved {
+    fn resolve_node(&self, node: u32) -> Resolved {
         let Mapping { anchor, shared } = self.mapping(node);
         let slot = self.published.slots.get(anchor);
         Resolved {
@@ -161,6 +166,10 @@ impl Published {
     #[inline]
     pub(super) fn find(&self, key: Key) -> Option<u32> {
         self.index.find(key, |node| self.key(node))
+    }
+
+    pub(super) fn find_many(&self, keys: &[Key]) -> Vec<Option<u32>> {
+        self.index.find_many(keys, |node| self.key(node))
     }
 
     /// Whether an edge between two nodes is kept and visible.

@@ -23,13 +23,19 @@ impl Graph {
 
     /// Names each event's customer: that of its strongest identifier that is not shared.
     pub fn identify(&self, events: Vec<KeyedEvent>) -> Vec<IdentifiedEvent> {
+        let strongest: Vec<Key> = events
+            .iter()
+            .map(|keyed| keyed.identifiers.first().map_or(Key::NIL, |i| i.key))
+            .collect();
+        let nodes = self.published.find_many(&strongest);
         events
             .into_iter()
-            .map(|keyed| self.identify_one(keyed))
+            .zip(nodes)
+            .map(|(keyed, node)| self.identify_one(keyed, node))
             .collect()
     }
 
-    fn identify_one(&self, keyed: KeyedEvent) -> IdentifiedEvent {
+    fn identify_one(&self, keyed: KeyedEvent, strongest: Option<u32>) -> IdentifiedEvent {
         let KeyedEvent {
             event,
             identifiers,
@@ -37,7 +43,7 @@ impl Graph {
         } = keyed;
         let (identity_key, resolved) = self
             .published
-            .at_one_epoch(|snapshot| identity(snapshot, &identifiers));
+            .at_one_epoch(|snapshot| identity(snapshot, &identifiers, strongest));
         IdentifiedEvent {
             event,
             identifiers,
@@ -52,18 +58,23 @@ impl Graph {
     /// The links that the log does not hold yet: what these events name together and no kept edge says. Each is
     /// returned once, with the first event that names it.
     pub fn missing_links(&self, events: &[KeyedEvent]) -> Vec<Command> {
+        let naming_several = || events.iter().filter(|keyed| keyed.identifiers.len() > 1);
+        let keys: Vec<Key> = naming_several()
+            .flat_map(|keyed| keyed.identifiers.iter().map(|i| i.key))
+            .collect();
+        let nodes = self.published.find_many(&keys);
+        let mut nodes = nodes.as_slice();
         let mut named = FxHashSet::default();
         let mut commands = Vec::new();
         for KeyedEvent {
             event, identifiers, ..
-        } in events
+        } in naming_several()
         {
-            if identifiers.len() < 2 {
-                continue;
-            }
+            let (these, rest) = nodes.split_at(identifiers.len());
+            nodes = rest;
             let mut edges = self
                 .published
-                .at_one_epoch(|snapshot| self.unknown_edges(snapshot, identifiers));
+                .at_one_epoch(|snapshot| self.unknown_edges(snapshot, identifiers, these));
             edges.retain(|edge| named.insert((edge.hub.key, edge.other.key)));
             if !edges.is_empty() {
                 let provenance = LinkProvenance {
@@ -85,41 +96,56 @@ impl Graph {
         &self,
         snapshot: &Snapshot<'_>,
         identifiers: &[Identifier],
+        nodes: &[Option<u32>],
     ) -> SmallVec<[Edge; 4]> {
         let mut usable = identifiers
             .iter()
-            .filter(|identifier| self.hasher.type_rule(identifier.kind).links)
-            .map(|identifier| (*identifier, snapshot.find(identifier.key)))
+            .zip(nodes)
+            .filter(|(identifier, _)| self.hasher.type_rule(identifier.kind).links)
             .filter(|(_, node)| !node.is_some_and(|node| snapshot.is_shared(node)));
         let Some((hub, hub_node)) = usable.next() else {
             return SmallVec::new();
         };
         usable
-            .filter(|(_, node)| match (hub_node, *node) {
-                (Some(hub), Some(other)) => !self.published.knows(pair(hub, other)),
+            .filter(|(_, node)| match (hub_node, node) {
+                (Some(hub), Some(other)) => !self.published.knows(pair(*hub, *other)),
                 _ => true,
             })
-            .map(|(other, _)| Edge { hub, other })
+            .map(|(other, _)| Edge {
+                hub: *hub,
+                other: *other,
+            })
             .collect()
     }
 }
 
 /// R3: a shared identifier is the identity of a record that has nothing else.
-fn identity(snapshot: &Snapshot<'_>, identifiers: &[Identifier]) -> (Key, Resolved) {
-    let mut last_resort = None;
-    for identifier in identifiers {
-        let resolved = snapshot.resolve(identifier.key);
-        if !resolved.shared {
-            return (identifier.key, resolved);
-        }
-        last_resort.get_or_insert((identifier.key, resolved));
-    }
-    let nobody = Resolved {
-        customer_id: Key::NIL,
-        customer_version: 0,
-        shared: false,
+fn identity(
+    snapshot: &Snapshot<'_>,
+    identifiers: &[Identifier],
+    strongest: Option<u32>,
+) -> (Key, Resolved) {
+    let Some((first, others)) = identifiers.split_first() else {
+        return (
+            Key::NIL,
+            Resolved {
+                customer_id: Key::NIL,
+                customer_version: 0,
+                shared: false,
+            },
+        );
     };
-    last_resort.unwrap_or((Key::NIL, nobody))
+    let last_resort = (first.key, snapshot.resolve_found(first.key, strongest));
+    if !last_resort.1.shared {
+        return last_resort;
+    }
+    let resolved = others
+        .iter()
+        .map(|identifier| (identifier.key, snapshot.resolve(identifier.key)));
+    resolved
+        .into_iter()
+        .find(|(_, resolved)| !resolved.shared)
+        .unwrap_or(last_resort)
 }
 
 /// Beside the applier: these wait for the message in flight, and it for them.
