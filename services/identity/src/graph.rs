@@ -4,6 +4,7 @@
 //! own [`state`] behind a lock that only the slower questions (members, changes, statistics) share with it.
 
 mod arena;
+mod changes;
 mod conflict;
 mod fingerprint;
 mod index;
@@ -17,7 +18,7 @@ mod replay;
 mod state;
 mod verify;
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use schemas::{Command, Identifier, Key};
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub struct Graph {
     hasher: Arc<Hasher>,
     published: Published,
     state: RwLock<State>,
+    scan: Mutex<Option<changes::Scan>>,
 }
 
 /// One customer: the identifiers that are one component of the graph.
@@ -84,6 +86,7 @@ impl Graph {
         Graph {
             published: Published::new(),
             state: RwLock::new(State::new(hasher.rules())),
+            scan: Mutex::default(),
             hasher,
         }
     }

@@ -6,6 +6,9 @@ use crate::Hasher;
 /// Name of the type that sessions are kept by.
 const ANONYMOUS_ID: &str = "anonymous_id";
 
+/// Name of the type that anonymous sales are kept by.
+const TRANSACTION_ID: &str = "transaction_id";
+
 /// An event whose identifiers are keys.
 #[derive(Debug, Clone, PartialEq)]
 pub struct KeyedEvent {
@@ -24,7 +27,10 @@ pub fn key_events(events: Vec<Event>, hasher: &Hasher) -> (Vec<KeyedEvent>, Vec<
     let mut keyed = Vec::with_capacity(events.len());
     let mut rejections = Vec::new();
     for event in events {
-        let identifiers = hasher.identifiers(&event.identifiers);
+        let mut identifiers = hasher.identifiers(&event.identifiers);
+        if identifiers.is_empty() {
+            identifiers.extend(of_the_sale(&event, hasher));
+        }
         if identifiers.is_empty() && event.source != Source::AdSpend {
             rejections.push(rejection(&event));
             continue;
@@ -40,6 +46,16 @@ pub fn key_events(events: Vec<Event>, hasher: &Hasher) -> (Vec<KeyedEvent>, Vec<
         });
     }
     (keyed, rejections)
+}
+
+/// Money counts even when nobody knows whose it was: a till record whose person was a placeholder stands for itself, and
+/// a refund for the sale it takes back.
+fn of_the_sale(event: &Event, hasher: &Hasher) -> Option<Identifier> {
+    let order = event
+        .order
+        .as_ref()
+        .filter(|_| event.source == Source::Pos)?;
+    hasher.key(TRANSACTION_ID, &order.order_id)
 }
 
 fn rejection(event: &Event) -> Rejection {

@@ -5,7 +5,7 @@ mod oracle;
 
 use identity::{Error, Graph, Hasher, Rules, key_events};
 use oracle::{World, event};
-use schemas::{Command, Edge, Key, LinkProvenance, RawIdentifier, Reason, Source};
+use schemas::{Command, Edge, Key, LinkProvenance, Order, RawIdentifier, Reason, Source};
 use std::sync::Arc;
 
 fn world() -> World {
@@ -238,6 +238,28 @@ fn events_without_a_usable_identifier_are_rejected_without_their_values() {
             "PR-1: {rejection:?}"
         );
     }
+}
+
+#[test]
+fn a_sale_to_a_placeholder_is_stored_as_anonymous() {
+    let mut sale = event();
+    sale.source = Source::Pos;
+    sale.identifiers = vec![RawIdentifier {
+        kind: "phone".into(),
+        value: "0000000000".into(),
+    }];
+    sale.order = Some(Order {
+        order_id: "till-7/42".into(),
+        value_minor: 500,
+        currency: "EUR".into(),
+    });
+    let hasher = hasher();
+    let (keyed, rejections) = key_events(vec![sale], &hasher);
+    assert_eq!(rejections, []);
+    assert_eq!(
+        keyed[0].identifiers.to_vec(),
+        [hasher.key("transaction_id", "till-7/42").unwrap()]
+    );
 }
 
 #[test]

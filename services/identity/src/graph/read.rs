@@ -5,13 +5,10 @@ use schemas::{Command, Edge, IdentifiedEvent, Identifier, Key, LinkProvenance, R
 use smallvec::SmallVec;
 use std::ops::RangeInclusive;
 
-use super::published::{Published, Snapshot, pair};
-use super::state::State;
-use super::{Changes, Component, Conflict, Graph, Stats};
+use super::changes::component;
+use super::published::{Snapshot, pair};
+use super::{Component, Conflict, Graph, Stats};
 use crate::KeyedEvent;
-
-/// Nodes looked at under one lock when the journal no longer reaches back far enough.
-const SCAN_STEP: usize = 1 << 16;
 
 /// Without a lock.
 impl Graph {
@@ -163,44 +160,6 @@ impl Graph {
         }
     }
 
-    /// Every component that changed after `version`, oldest change first, each as it is now; `limit` is exceeded only
-    /// to finish one log message. Ask again with [`Changes::complete_to`].
-    pub fn changed_since(&self, version: u64, limit: usize) -> Changes {
-        let state = self.state.read();
-        if let Some(entries) = state.journal.since(version) {
-            return changes(&self.published, &state, entries, limit);
-        }
-        drop(state);
-        self.scan_since(version, limit)
-    }
-
-    /// The same by looking at every node, some at a time so that the applier gets its turns. What changes meanwhile
-    /// has a later version, and is found by the next question.
-    fn scan_since(&self, version: u64, limit: usize) -> Changes {
-        let mut entries = Vec::new();
-        let started = self.state.read();
-        let (until, nodes) = (version_of(&self.published), started.nodes.len());
-        drop(started);
-        for start in (0..nodes).step_by(SCAN_STEP) {
-            let _state = self.state.read();
-            let anchors = (start..nodes.min(start + SCAN_STEP)).map(|node| node as u32);
-            entries.extend(
-                anchors
-                    .filter(|node| self.published.current(*node).anchor == *node)
-                    .map(|node| (self.published.version(node), node))
-                    .filter(|(changed, _)| *changed > version && *changed <= until),
-            );
-        }
-        entries.sort_unstable();
-        let state = self.state.read();
-        let mut found = changes(&self.published, &state, entries.into_iter(), limit);
-        if found.caught_up {
-            found.complete_to = until;
-            found.caught_up = version_of(&self.published) == until;
-        }
-        found
-    }
-
     /// The conflicts of a range of log offsets, the same in every process and at every time.
     pub fn conflicts_in(&self, offsets: RangeInclusive<i64>) -> Vec<Conflict> {
         let state = self.state.read();
@@ -243,49 +202,4 @@ impl Graph {
         let state = self.state.read();
         (state.fingerprint, self.published.applied())
     }
-}
-
-fn version_of(published: &Published) -> u64 {
-    (published.applied() + 1) as u64
-}
-
-pub(super) fn component(published: &Published, state: &State, anchor: u32) -> Component {
-    let mut keys: Vec<Identifier> = state
-        .members(anchor)
-        .map(|node| state.identifier(published, node))
-        .collect();
-    keys.sort_unstable_by_key(|identifier| identifier.key);
-    Component {
-        customer_id: published.key(anchor),
-        version: published.version(anchor),
-        keys,
-    }
-}
-
-/// The components that these (version, anchor) entries still describe, whole versions at a time.
-fn changes(
-    published: &Published,
-    state: &State,
-    entries: impl Iterator<Item = (u64, u32)>,
-    limit: usize,
-) -> Changes {
-    let mut found = Changes {
-        components: Vec::new(),
-        complete_to: 0,
-        caught_up: true,
-    };
-    for (changed, anchor) in entries {
-        if found.components.len() >= limit.max(1) && changed > found.complete_to {
-            found.caught_up = false;
-            return found;
-        }
-        found.complete_to = changed;
-        let outdated =
-            published.current(anchor).anchor != anchor || published.version(anchor) != changed;
-        if !outdated {
-            found.components.push(component(published, state, anchor));
-        }
-    }
-    found.complete_to = version_of(published);
-    found
 }
