@@ -64,7 +64,7 @@ impl Hasher {
             own_domains.push(domain);
         }
         let blocklist = Blocklist::new(&rules.blocked_values);
-        let secret = blake3::derive_key("tributary 2025 identifier keys", secret);
+        let secret = blake3::derive_key("tributary identity keys, version 1", secret);
         let json = canonical_json(&rules, &secret);
         Ok(Hasher {
             blocked_hashes: blocklist
@@ -239,6 +239,7 @@ fn canonical_json(rules: &Rules, secret: &[u8; 32]) -> String {
     let check = blake3::keyed_hash(secret, b"check value");
     serde_json::json!({
         "rules": rules,
+        "built_in_blocklist": crate::hygiene::built_in_digest(),
         "normalizer_version": NORMALIZER_VERSION,
         "semantics_version": SEMANTICS_VERSION,
         "secret_check": check.to_hex()[..16],
