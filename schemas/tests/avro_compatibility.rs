@@ -7,7 +7,7 @@ use apache_avro::schema_compatibility::{Compatibility, SchemaCompatibility};
 use schemas::avro;
 
 fn parse(text: &str) -> Schema {
-    Schema::parse_str(text).unwrap()
+    Schema::parse_str(text).expect("a schema of ours")
 }
 
 /// What today's schema loses of a released one, if anything.

@@ -291,12 +291,18 @@ impl<'a> Parser<'a> {
         value
     }
 
+    #[inline]
     fn skip_space(&mut self) {
+        // Almost always there is none.
+        if self.peek().is_some_and(|byte| byte > b' ') {
+            return;
+        }
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.peek() {
             self.at += 1;
         }
     }
 
+    #[inline]
     fn peek(&self) -> Option<u8> {
         self.bytes.get(self.at).copied()
     }

@@ -95,18 +95,23 @@ fn currency(node: Node, field: &str) -> Result<(Text, u32), Fault> {
     if text::is_blank(written) {
         return Err(Fault::missing(field));
     }
-    let code = written.trim().to_ascii_uppercase();
-    let known = if code.len() == 3 {
-        Currency::from_code(&code)
-    } else {
-        None
+    let mut code = [0; 3];
+    let known = match written.trim().as_bytes() {
+        letters @ [_, _, _] => {
+            code.copy_from_slice(letters);
+            code.make_ascii_uppercase();
+            std::str::from_utf8(&code)
+                .ok()
+                .and_then(Currency::from_code)
+        }
+        _ => None,
     };
     let known =
         known.ok_or_else(|| invalid(field, "not an ISO 4217 currency code, such as EUR"))?;
     let exponent = known
         .exponent()
         .ok_or_else(|| invalid(field, "this currency has no minor unit"))?;
-    Ok((Text::new(code), u32::from(exponent)))
+    Ok((Text::const_new(known.code()), u32::from(exponent)))
 }
 
 fn amount(
@@ -281,14 +286,14 @@ mod tests {
             ("5", "XAU", "no minor unit"),
         ] {
             let fault = read(value, currency).unwrap_err();
-            assert_eq!(fault.reason, Reason::InvalidMoney);
+            assert_eq!(fault.reason(), Reason::InvalidMoney);
             assert!(
-                fault.detail.contains(expected),
+                fault.detail().contains(expected),
                 "{value} {currency}: {}",
-                fault.detail
+                fault.detail()
             );
         }
-        assert_eq!(read("5", " ").unwrap_err().reason, Reason::MissingField);
+        assert_eq!(read("5", " ").unwrap_err().reason(), Reason::MissingField);
     }
 
     #[test]
@@ -307,7 +312,7 @@ mod tests {
             fields(2000)
                 .read(NAMES)
                 .unwrap_err()
-                .detail
+                .detail()
                 .contains("contradict")
         );
     }

@@ -70,17 +70,21 @@ impl<'a> ObjectBuilder<'a> {
         }
     }
 
+    #[inline]
     pub(crate) fn insert(&mut self, name: Cow<'a, str>, value: Node<'a>) {
         let bit = name_bit(&name);
-        if self.seen & bit != 0
-            && self.members.len() <= FEW_MEMBERS
-            && let Some(member) = self.members.iter_mut().find(|(known, _)| *known == name)
-        {
-            member.1 = value;
-            return;
+        if self.seen & bit != 0 && self.members.len() <= FEW_MEMBERS {
+            return self.insert_or_replace(name, value);
         }
         self.seen |= bit;
         self.members.push((name, value));
+    }
+
+    fn insert_or_replace(&mut self, name: Cow<'a, str>, value: Node<'a>) {
+        match self.members.iter_mut().find(|(known, _)| *known == name) {
+            Some(member) => member.1 = value,
+            None => self.members.push((name, value)),
+        }
     }
 
     pub(crate) fn finish(self) -> Vec<Member<'a>> {
@@ -91,14 +95,15 @@ impl<'a> ObjectBuilder<'a> {
     }
 }
 
+#[inline]
 fn name_bit(name: &str) -> u64 {
     let bytes = name.as_bytes();
-    let ends = match bytes {
-        [first, .., last] => usize::from(*first) * 7 + usize::from(*last) * 3,
-        [only] => usize::from(*only),
-        [] => 0,
+    let (Some(first), Some(last)) = (bytes.first(), bytes.last()) else {
+        return 1;
     };
-    1 << ((ends + bytes.len() * 5) & 63)
+    let middle = bytes[bytes.len() / 2];
+    let mix = usize::from(*first) ^ usize::from(*last) << 1 ^ usize::from(middle) << 3;
+    1 << ((mix + bytes.len() * 7) & 63)
 }
 
 /// Repeated names by sorting, so that an object made of thousands of them costs no quadratic time.

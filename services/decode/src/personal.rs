@@ -126,14 +126,13 @@ pub(crate) fn is_email_address(text: &str) -> bool {
 
 /// A quick look that spares most names the split into words: all words above hold one of these pairs of letters.
 fn may_be_personal(key: &str) -> bool {
-    let holds = |pair: [u8; 2]| {
-        key.as_bytes()
-            .windows(2)
-            .any(|window| window.eq_ignore_ascii_case(&pair))
-    };
-    [*b"am", *b"ai", *b"ho", *b"ob", *b"te", *b"ms", *b"wh"]
-        .into_iter()
-        .any(holds)
+    // Setting this bit makes an ASCII letter lower case; what it makes of other bytes does no harm.
+    const LOWER: u8 = 0x20;
+    let mut before = 0;
+    key.bytes().any(|byte| {
+        let pair = [std::mem::replace(&mut before, byte | LOWER), byte | LOWER];
+        matches!(&pair, b"am" | b"ai" | b"ho" | b"ob" | b"te" | b"ms" | b"wh")
+    })
 }
 
 /// Calls `check` with the words of a name in lower case: `Billing-eMail`, `billingEmail` and `billing_email` have the

@@ -186,15 +186,15 @@ mod tests {
             (Node::Bool(true), "found a boolean"),
         ] {
             let fault = parse(node.clone(), "event_time").unwrap_err();
-            assert_eq!(fault.reason, Reason::InvalidTime);
+            assert_eq!(fault.reason(), Reason::InvalidTime);
             assert!(
-                fault.detail.contains(expected),
+                fault.detail().contains(expected),
                 "{node:?}: {}",
-                fault.detail
+                fault.detail()
             );
         }
         assert_eq!(
-            parse(text(" "), "event_time").unwrap_err().reason,
+            parse(text(" "), "event_time").unwrap_err().reason(),
             Reason::MissingField
         );
     }
@@ -210,7 +210,7 @@ mod tests {
             "01.03.2026",
         ] {
             assert_eq!(
-                parse_day(text(wrong), "day").unwrap_err().reason,
+                parse_day(text(wrong), "day").unwrap_err().reason(),
                 Reason::InvalidTime,
                 "{wrong}"
             );
@@ -229,10 +229,10 @@ mod tests {
         );
         let ahead = clamp(received + 3 * 86_400_000).unwrap_err();
         assert_eq!(
-            ahead.detail,
+            ahead.detail(),
             "3 days ahead of its receipt, at most 24 hours are allowed"
         );
-        assert_eq!(clamp(0).unwrap_err().reason, Reason::TimeOutOfRange);
+        assert_eq!(clamp(0).unwrap_err().reason(), Reason::TimeOutOfRange);
         assert!(clamp(i64::MIN).is_err() && clamp(i64::MAX).is_err());
     }
 }

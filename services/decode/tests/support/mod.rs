@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use bytes::Bytes;
-use decode::{Decoded, Limits, SchemaTable};
+use decode::{Limits, SchemaTable};
 use schemas::examples::RECEIVED_AT_MS;
 use schemas::{Event, RawBatch, RawRecord, Rejection, Source};
 use uuid::Uuid;
@@ -36,19 +36,13 @@ pub(crate) fn decode_one(
     source: Source,
     payload: Vec<u8>,
     schemas: &SchemaTable,
-) -> Result<Event, Rejection> {
-    let Decoded {
-        mut events,
-        mut rejections,
-    } = decode::decode(&batch(source, [payload]), schemas, &Limits::default());
-    assert_eq!(
-        events.len() + rejections.len(),
-        1,
-        "a record is one event or one rejection"
-    );
-    events
-        .pop()
-        .map_or_else(|| Err(rejections.pop().unwrap()), Ok)
+) -> Result<Event, Box<Rejection>> {
+    let decoded = decode::decode(&batch(source, [payload]), schemas, &Limits::default());
+    match (decoded.events.as_slice(), decoded.rejections.as_slice()) {
+        ([event], []) => Ok(event.clone()),
+        ([], [rejection]) => Err(Box::new(rejection.clone())),
+        _ => panic!("a record is one event or one rejection"),
+    }
 }
 
 /// An event, one line for every field that says something.
@@ -57,7 +51,7 @@ pub(crate) fn show_event(event: &Event) -> String {
     let mut out = String::new();
     let mut line = |name: &str, value: &str| {
         if !value.is_empty() {
-            writeln!(out, "  {name:<12} {}", value.escape_debug()).unwrap();
+            let _ = writeln!(out, "  {name:<12} {}", value.escape_debug());
         }
     };
     line("id", &event.event_id);
@@ -102,7 +96,7 @@ pub(crate) fn show_event(event: &Event) -> String {
         line("spend", &format!("{spend:?}").replace('"', "'"));
     }
     // Not escaped: what is stored is what is shown.
-    writeln!(out, "  {:<12} {}", "properties", event.properties).unwrap();
+    let _ = writeln!(out, "  {:<12} {}", "properties", event.properties);
     out
 }
 
@@ -122,7 +116,7 @@ pub(crate) fn show_rejection(rejection: &Rejection) -> String {
         ("event id", rejection.event_id.to_string()),
     ] {
         if !value.is_empty() {
-            writeln!(out, "  {name:<12} {value}").unwrap();
+            let _ = writeln!(out, "  {name:<12} {value}");
         }
     }
     out
