@@ -34,6 +34,14 @@ pub enum Error {
         /// The fetching program's own words.
         cause: String,
     },
+    /// One of Kafka's own tools failed.
+    #[error("{class} failed: {said}")]
+    KafkaTool {
+        /// The tool.
+        class: String,
+        /// Its own words.
+        said: String,
+    },
     /// A fetched file is not the one that was pinned.
     #[error(
         "{file} of {part} is not the pinned file (digest {found}, expected {expected}): \

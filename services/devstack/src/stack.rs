@@ -115,6 +115,11 @@ impl Stack {
         self.cache.chdb()
     }
 
+    /// Runs one of Kafka's own tools by its class, and returns what it prints.
+    pub fn kafka_tool(&self, class: &str, arguments: &[&str]) -> Result<String> {
+        self.cache.kafka_tool(class, arguments)
+    }
+
     /// Sends a signal to one part, for tests that break things. With SIGKILL, waits until it is gone.
     pub fn kill(&self, part: Part, signal: i32) -> Result<()> {
         let Recorded::Alive(running) = Running::recorded(&self.pid_file(part)) else {

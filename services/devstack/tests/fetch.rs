@@ -148,18 +148,6 @@ fn a_whole_part_is_not_fetched_again() {
 }
 
 #[test]
-fn a_missing_program_is_named_with_its_package() {
-    let bench = Bench::new();
-    let error = bench.cache().chdb().unwrap_err().to_string();
-    assert!(error.starts_with("npm is missing: install npm"), "{error}");
-    let error = bench.cache().kafka().unwrap_err().to_string();
-    assert!(
-        error.starts_with("mvn is missing: install Apache Maven"),
-        "{error}"
-    );
-}
-
-#[test]
 fn an_old_java_counts_as_missing() {
     let bench = Bench::new();
     bench.program("java", "echo 'openjdk version \"11.0.2\"' >&2");

@@ -9,6 +9,7 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha512};
 
+use super::download::download;
 use super::machine::Machine;
 use super::{differs, hex, not_fetched};
 use crate::error::{Error, FileContext, Result};
@@ -25,6 +26,7 @@ const NAME: &str = "the embedded ClickHouse engine 26.7.3";
 /// A package as it was published.
 struct Package {
     name: &'static str,
+    url: &'static str,
     bytes: u64,
     library_bytes: u64,
     /// The SHA-512 that the registry publishes, here in hexadecimal.
@@ -33,6 +35,7 @@ struct Package {
 
 const PINNED: Package = Package {
     name: "@chdb/lib-linux-x64-gnu@26.7.3-stable.1",
+    url: "https://registry.npmjs.org/@chdb/lib-linux-x64-gnu/-/lib-linux-x64-gnu-26.7.3-stable.1.tgz",
     bytes: 177_817_999,
     library_bytes: 566_330_096,
     digest: "5cff7b98caa7739b59a4a432c11f0dedc2d3b073624e61ebdf4a42e66ce8de35\
@@ -47,17 +50,27 @@ pub(super) fn is_complete(folder: &Path) -> bool {
         .is_ok_and(|file| file.len() == PINNED.library_bytes)
 }
 
-/// Lets npm fetch the package (it knows the user's registry, proxy and certificates), checks and unpacks it.
+/// Fetches, checks and unpacks the package.
 pub(super) fn fetch(machine: &Machine, folder: &Path, progress: Progress) -> Result<()> {
-    let npm = machine.npm(progress)?;
-    let download = folder.join("download");
-    fs::create_dir(&download).during("make", &download)?;
-    let package = pack(machine, &npm, &download, progress)?;
+    let scratch = folder.join("download");
+    fs::create_dir(&scratch).during("make", &scratch)?;
+    let package = fetch_package(machine, &scratch, progress)?;
     unpack(&PINNED, &package, &folder.join(LIBRARY), progress)?;
-    fs::remove_dir_all(&download).during("remove", &download)
+    fs::remove_dir_all(&scratch).during("remove", &scratch)
 }
 
-fn pack(machine: &Machine, npm: &Path, download: &Path, progress: Progress) -> Result<PathBuf> {
+/// By npm, which knows the user's registry, proxy and certificates; without it, from the public registry.
+fn fetch_package(machine: &Machine, scratch: &Path, progress: Progress) -> Result<PathBuf> {
+    let mut meter = progress.bytes(&format!("fetching {NAME}"), PINNED.bytes);
+    if let Some(npm) = machine.find("npm") {
+        return pack(machine, &npm, scratch, meter);
+    }
+    let package = scratch.join("package.tgz");
+    download(NAME, PINNED.url, &package, |bytes| meter.set(bytes))?;
+    Ok(package)
+}
+
+fn pack(machine: &Machine, npm: &Path, download: &Path, meter: Meter) -> Result<PathBuf> {
     let run = |source: io::Error| Error::Run {
         program: "npm".to_owned(),
         source,
@@ -74,7 +87,6 @@ fn pack(machine: &Machine, npm: &Path, download: &Path, progress: Progress) -> R
         .stderr(words)
         .spawn()
         .map_err(run)?;
-    let meter = progress.bytes(&format!("fetching {NAME}"), PINNED.bytes);
     let status = watch(&mut child, download, meter).map_err(run)?;
     let package = fs::read_dir(download)
         .during("read", download)?
@@ -212,6 +224,7 @@ mod tests {
         let digest = hex(&Sha512::digest(&bytes)).leak();
         let pinned = Package {
             name: "pinned",
+            url: "",
             bytes: bytes.len() as u64,
             library_bytes: content.len() as u64,
             digest,

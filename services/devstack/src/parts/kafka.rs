@@ -7,20 +7,24 @@ use std::process::Stdio;
 
 use sha2::{Digest, Sha256};
 
+use super::download::download;
 use super::machine::Machine;
 use super::{differs, hex, not_fetched};
 use crate::error::{Error, FileContext, Result};
-use crate::progress::Progress;
+use crate::progress::{Meter, Progress};
 
 pub(crate) const VERSION: &str = "4.3.1";
-pub(super) const FOLDER: &str = "kafka-4.3.1";
+/// Named after its content, so that a cache of an earlier list stays usable for the stacks that run on it.
+pub(super) const FOLDER: &str = "kafka-4.3.1-with-tools";
 /// The jars, Maven's own copy of them, and its plug-ins.
 pub(super) const NEEDED_BYTES: u64 = 200_000_000;
 
 const NAME: &str = "Apache Kafka 4.3.1";
 const POM: &str = include_str!("../../parts/kafka-pom.xml");
-/// What `sha256sum` prints for the jars.
+/// What `sha256sum` prints for the jars in a repository.
 const DIGESTS: &str = include_str!("../../parts/kafka-4.3.1.sha256");
+/// Where Maven would fetch them too, were it not told otherwise.
+const REPOSITORY: &str = "https://repo1.maven.org/maven2";
 /// Pinned, since Debian's Maven would choose one of 2012 by itself.
 const GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
@@ -29,22 +33,34 @@ pub(super) fn is_complete(folder: &Path) -> bool {
     folder.is_dir() && verify(folder).is_ok()
 }
 
-/// Lets Maven resolve and copy the jars into `folder`, and checks them.
+/// Lets Maven resolve and copy the jars into `folder` (it knows the user's mirrors), else fetches them one by one; checks them.
 pub(super) fn fetch(machine: &Machine, folder: &Path, progress: Progress) -> Result<()> {
     machine.java(progress)?;
-    let maven = machine.maven(progress)?;
-    let pom = folder.join("pom.xml");
-    fs::write(&pom, POM).during("write", &pom)?;
-    copy_dependencies(machine, &maven, folder, progress)?;
+    let meter = progress.pieces(&format!("fetching {NAME} (44 MB)"), jars().count() as u64);
+    match machine.find("mvn") {
+        Some(maven) => copy_dependencies(machine, &maven, folder, meter)?,
+        None => download_jars(folder, meter)?,
+    }
     verify(folder)
+}
+
+fn download_jars(folder: &Path, mut meter: Meter) -> Result<()> {
+    for (done, jar) in jars().enumerate() {
+        let url = format!("{REPOSITORY}/{}", jar.path);
+        download(NAME, &url, &folder.join(jar.file_name()), |_| {})?;
+        meter.set(done as u64 + 1);
+    }
+    Ok(())
 }
 
 fn copy_dependencies(
     machine: &Machine,
     maven: &Path,
     folder: &Path,
-    progress: Progress,
+    mut meter: Meter,
 ) -> Result<()> {
+    let pom = folder.join("pom.xml");
+    fs::write(&pom, POM).during("write", &pom)?;
     let run = |source: io::Error| Error::Run {
         program: "mvn".to_owned(),
         source,
@@ -58,7 +74,6 @@ fn copy_dependencies(
         .stderr(Stdio::piped())
         .spawn()
         .map_err(run)?;
-    let mut meter = progress.pieces(&format!("fetching {NAME} (44 MB)"), jars().count() as u64);
     let (mut copied, mut said) = (0, Vec::new());
     for line in child
         .stdout
@@ -82,17 +97,30 @@ fn copy_dependencies(
     Err(not_fetched(NAME, folder, &said))
 }
 
-/// The pinned jars: digest and file name.
-fn jars() -> impl Iterator<Item = (&'static str, &'static str)> {
-    DIGESTS.lines().filter_map(|line| line.split_once("  "))
+/// A pinned jar.
+struct Jar {
+    digest: &'static str,
+    /// Where repositories keep it.
+    path: &'static str,
+}
+
+impl Jar {
+    fn file_name(&self) -> &'static str {
+        self.path.rsplit('/').next().unwrap_or(self.path)
+    }
+}
+
+fn jars() -> impl Iterator<Item = Jar> {
+    let fields = DIGESTS.lines().filter_map(|line| line.split_once("  "));
+    fields.map(|(digest, path)| Jar { digest, path })
 }
 
 fn verify(folder: &Path) -> Result<()> {
-    for (expected, jar) in jars() {
-        let path = folder.join(jar);
+    for jar in jars() {
+        let path = folder.join(jar.file_name());
         let found = sha256(&path).during("read", &path)?;
-        if found != expected {
-            return Err(differs(NAME, jar, found, expected));
+        if found != jar.digest {
+            return Err(differs(NAME, jar.file_name(), found, jar.digest));
         }
     }
     Ok(())

@@ -9,35 +9,14 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 
 const OLDEST_JAVA: u32 = 17;
-
-/// A program that fetching or running a part needs.
-struct Tool {
-    program: &'static str,
-    /// What users are told to install.
-    what: &'static str,
-    /// Debian packages that bring it; the first that exists is installed.
-    packages: &'static [&'static str],
-}
-
-const JAVA: Tool = Tool {
-    program: "java",
-    what: "a Java runtime of version 17 or newer (Debian and Ubuntu: `apt-get install openjdk-17-jre-headless`)",
-    packages: &[
-        "openjdk-21-jre-headless",
-        "openjdk-17-jre-headless",
-        "openjdk-25-jre-headless",
-    ],
-};
-const MAVEN: Tool = Tool {
-    program: "mvn",
-    what: "Apache Maven, which fetches Kafka's jars (Debian and Ubuntu: `apt-get install maven`)",
-    packages: &["maven"],
-};
-const NPM: Tool = Tool {
-    program: "npm",
-    what: "npm, which fetches the embedded ClickHouse engine (Debian and Ubuntu: `apt-get install npm`)",
-    packages: &["npm"],
-};
+/// Debian packages that bring a Java of that age or newer; the first that exists is installed.
+const JAVA_PACKAGES: [&str; 3] = [
+    "openjdk-21-jre-headless",
+    "openjdk-17-jre-headless",
+    "openjdk-25-jre-headless",
+];
+const INSTALL_JAVA: &str = "install a Java runtime of version 17 or newer \
+    (Debian and Ubuntu: `apt-get install openjdk-17-jre-headless`)";
 
 /// Where programs are looked for, and whether missing ones may be installed.
 #[derive(Debug, Clone)]
@@ -77,33 +56,33 @@ impl Machine {
             .find(|path| is_executable(path))
     }
 
-    /// A `java` that is new enough.
+    /// A `java` that is new enough, installed if need be and possible.
     pub(crate) fn java(&self, progress: Progress) -> Result<PathBuf> {
-        let at_home = self
-            .java_home
-            .as_ref()
-            .map(|home| home.join("bin/java"))
-            .filter(|java| is_executable(java));
-        let recent =
-            |java: &PathBuf| java_version(java).is_some_and(|version| version >= OLDEST_JAVA);
-        if let Some(java) = at_home.or_else(|| self.find(JAVA.program)).filter(recent) {
+        if let Some(java) = self.recent_java() {
             return Ok(java);
         }
-        self.install(&JAVA, progress)?;
-        // A package manager puts it where PATH finds it, though an older one may still come first there.
-        self.find(JAVA.program)
-            .filter(recent)
-            .ok_or_else(|| JAVA.missing())
+        let missing = |remedy: String| Error::Missing {
+            program: "java".to_owned(),
+            remedy,
+        };
+        let Some(apt) = self.find("apt-get").filter(|_| self.may_install) else {
+            return Err(missing(INSTALL_JAVA.to_owned()));
+        };
+        progress.say("Java is missing: installing it with apt-get …");
+        let words = self.install(&apt)?;
+        self.recent_java().ok_or_else(|| {
+            missing(format!(
+                "`apt-get install` failed ({words}); {INSTALL_JAVA}"
+            ))
+        })
     }
 
-    /// Apache Maven.
-    pub(crate) fn maven(&self, progress: Progress) -> Result<PathBuf> {
-        self.require(&MAVEN, progress)
-    }
-
-    /// npm.
-    pub(crate) fn npm(&self, progress: Progress) -> Result<PathBuf> {
-        self.require(&NPM, progress)
+    fn recent_java(&self) -> Option<PathBuf> {
+        let at_home = self.java_home.as_ref().map(|home| home.join("bin/java"));
+        let found = [at_home, self.find("java")].into_iter().flatten();
+        found
+            .filter(|java| is_executable(java))
+            .find(|java| java_version(java).is_some_and(|version| version >= OLDEST_JAVA))
     }
 
     /// A command of this machine: its children find the same programs.
@@ -135,24 +114,10 @@ impl Machine {
         Err(Error::Platform { found })
     }
 
-    fn require(&self, tool: &Tool, progress: Progress) -> Result<PathBuf> {
-        if let Some(found) = self.find(tool.program) {
-            return Ok(found);
-        }
-        self.install(tool, progress)?;
-        self.find(tool.program).ok_or_else(|| tool.missing())
-    }
-
-    fn install(&self, tool: &Tool, progress: Progress) -> Result<()> {
-        let Some(apt) = self.find("apt-get").filter(|_| self.may_install) else {
-            return Err(tool.missing());
-        };
-        progress.say(format_args!(
-            "{} is missing: installing it with apt-get",
-            tool.program
-        ));
+    /// Lets apt-get install Java; returns its last words, which matter when that brought none.
+    fn install(&self, apt: &Path) -> Result<String> {
         let run = |arguments: &[&str]| {
-            let mut command = self.command(&apt);
+            let mut command = self.command(apt);
             command
                 .args(["-y", "-q"])
                 .args(arguments)
@@ -164,27 +129,14 @@ impl Machine {
         };
         run(&["update"])?;
         let mut words = String::new();
-        for package in tool.packages {
+        for package in JAVA_PACKAGES {
             let output = run(&["install", "--no-install-recommends", package])?;
-            if output.status.success() {
-                return Ok(());
-            }
             words = last_words(&output.stderr);
+            if output.status.success() {
+                break;
+            }
         }
-        let remedy = format!("`apt-get install` failed ({words}); install {}", tool.what);
-        Err(Error::Missing {
-            program: tool.program.to_owned(),
-            remedy,
-        })
-    }
-}
-
-impl Tool {
-    fn missing(&self) -> Error {
-        Error::Missing {
-            program: self.program.to_owned(),
-            remedy: format!("install {}", self.what),
-        }
+        Ok(words)
     }
 }
 
@@ -236,18 +188,15 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_program_says_what_to_install() {
+    fn a_missing_java_says_what_to_install() {
         let empty = tempfile::tempdir().unwrap();
-        let machine = Machine::with_only(empty.path());
-        let sentences = [
-            machine.java(Progress::Silent).unwrap_err().to_string(),
-            machine.maven(Progress::Silent).unwrap_err().to_string(),
-            machine.npm(Progress::Silent).unwrap_err().to_string(),
-        ];
-        insta::assert_snapshot!(sentences.join("\n"), @r"
-        java is missing: install a Java runtime of version 17 or newer (Debian and Ubuntu: `apt-get install openjdk-17-jre-headless`)
-        mvn is missing: install Apache Maven, which fetches Kafka's jars (Debian and Ubuntu: `apt-get install maven`)
-        npm is missing: install npm, which fetches the embedded ClickHouse engine (Debian and Ubuntu: `apt-get install npm`)
-        ");
+        let error = Machine::with_only(empty.path())
+            .java(Progress::Silent)
+            .unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "java is missing: install a Java runtime of version 17 or newer \
+             (Debian and Ubuntu: `apt-get install openjdk-17-jre-headless`)"
+        );
     }
 }

@@ -2,6 +2,8 @@
 
 mod chdb;
 mod kafka;
+mod kafka_tool;
+mod download;
 mod machine;
 
 use std::fs::{self, File};
