@@ -32,9 +32,6 @@ pub use consumer::{
 };
 pub use error::{Result, StreamError};
 pub use identity_log::{Follower, LogApplier, LogProducer, RulesEntry};
-pub use outbox::{
-    DeadLetterProducer, Delivery, Message, Producer, ProducerLimits, RequestProducer,
-};
+pub use outbox::{DeadLetterProducer, Message, Producer, ProducerLimits, RequestProducer};
 pub use plan::Plan;
 pub use registry::{RegistryConfig, SchemaRegistry};
-pub use sender::Written;

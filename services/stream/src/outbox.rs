@@ -1,18 +1,17 @@
 //! What the pipelines write: dead letters, attribution requests, and the source records of importers and generators.
 
-use parking_lot::Mutex;
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::message::{Header, OwnedHeaders};
 use schemas::request::encode_request;
 use schemas::{AttributionRequest, RawBatch, RawRecord, Rejection};
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::{mpsc, oneshot};
 
-use crate::sender::{Outgoing, Sender, Written};
+use crate::sender::{Outgoing, Pending, Sender};
 use crate::{KafkaConfig, Result, StreamError};
+
+/// So many messages are on their way before the first is waited for.
+const WINDOW: usize = 1000;
 
 /// Writes rejected records to the dead-letter topic: their own bytes and key, and in headers why and whence.
 #[derive(Clone)]
@@ -32,30 +31,31 @@ impl DeadLetterProducer {
 
     /// Writes the records of `batch` that were rejected; returns when the broker has acknowledged all.
     pub async fn send(&self, batch: &RawBatch, rejections: &[Rejection]) -> Result<()> {
-        let mut pending = Vec::with_capacity(rejections.len());
-        for rejection in rejections {
-            let record = record_at(batch, rejection.position.offset);
-            let letter = self.letter(batch, record, rejection);
-            pending.push((self.sender.begin(letter.clone()), letter));
-        }
-        for (pending, letter) in pending {
-            match self.sender.finish(pending).await {
-                Ok(_) => {}
-                Err(error) if error.code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                    self.sender.send_all([without_payload(letter)]).await?;
+        let letters: Vec<Outgoing> = rejections
+            .iter()
+            .map(|rejection| self.letter(batch, rejection))
+            .collect();
+        for letters in letters.chunks(WINDOW) {
+            let pending = letters
+                .iter()
+                .map(|letter| self.sender.begin(letter.clone()))
+                .collect();
+            for (settled, letter) in self.sender.settle(pending).await.into_iter().zip(letters) {
+                match settled {
+                    Err(error) if error.code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
+                        self.sender
+                            .send_all([without_payload(letter.clone())])
+                            .await?;
+                    }
+                    settled => drop(settled?),
                 }
-                Err(error) => return Err(error),
             }
         }
         Ok(())
     }
 
-    fn letter(
-        &self,
-        batch: &RawBatch,
-        record: Option<&RawRecord>,
-        rejection: &Rejection,
-    ) -> Outgoing {
+    fn letter(&self, batch: &RawBatch, rejection: &Rejection) -> Outgoing {
+        let record = record_at(batch, rejection.position.offset);
         let mut headers = OwnedHeaders::new_with_capacity(8);
         headers = header(headers, "tributary.topic", &batch.topic);
         headers = header(headers, "tributary.topic_id", &batch.topic_id.to_string());
@@ -180,54 +180,72 @@ pub struct Message<'a> {
 /// Writes any messages, many at once.
 pub struct Producer {
     sender: Sender,
-    permits: Arc<Semaphore>,
-    max_in_flight: u32,
-    failed: Arc<Mutex<Option<StreamError>>>,
+    queue: mpsc::Sender<Queued>,
+}
+
+enum Queued {
+    Message(Pending),
+    /// Everything before it is done when this is met.
+    Flush(oneshot::Sender<Result<()>>),
 }
 
 impl Producer {
-    /// Makes one.
+    /// Makes one. Must be called within a runtime.
     pub fn new(config: &KafkaConfig, limits: ProducerLimits) -> Result<Self> {
-        let max_in_flight = u32::try_from(limits.max_in_flight.max(1)).unwrap_or(u32::MAX);
-        Ok(Self {
-            sender: Sender::new(config)?,
-            permits: Arc::new(Semaphore::new(max_in_flight as usize)),
-            max_in_flight,
-            failed: Arc::new(Mutex::new(None)),
-        })
+        let sender = Sender::new(config)?;
+        let (queue, queued) = mpsc::channel(limits.max_in_flight.max(1));
+        tokio::spawn(finish(sender.clone(), queued));
+        Ok(Self { sender, queue })
     }
 
-    /// Puts a message on its way, waiting while too many are. It is sent until it is acknowledged, whether the
-    /// [`Delivery`] is awaited or not.
-    pub async fn send(&self, message: Message<'_>) -> Result<Delivery> {
-        let permit = Arc::clone(&self.permits)
-            .acquire_owned()
+    /// Puts a message on its way, waiting while too many are. It is sent until it is acknowledged; [`Producer::flush`]
+    /// says whether that was done.
+    pub async fn send(&self, message: Message<'_>) -> Result<()> {
+        let place = self
+            .queue
+            .reserve()
             .await
             .map_err(|_| StreamError::Closed)?;
-        let pending = self.sender.begin(outgoing(message));
-        let (sender, failed) = (self.sender.clone(), Arc::clone(&self.failed));
-        let (told, delivery) = oneshot::channel();
-        tokio::spawn(async move {
-            let result = sender.finish(pending).await;
-            if let Err(error) = &result {
-                failed.lock().get_or_insert_with(|| error.clone());
-            }
-            // Most callers rely on `flush`.
-            let _ = told.send(result);
-            drop(permit);
-        });
-        Ok(Delivery(delivery))
+        place.send(Queued::Message(self.sender.begin(outgoing(message))));
+        Ok(())
     }
 
     /// Waits until every message sent so far is acknowledged; the first failure since the last flush, if there was one.
     pub async fn flush(&self) -> Result<()> {
-        let all = self
-            .permits
-            .acquire_many(self.max_in_flight)
+        let (done, flushed) = oneshot::channel();
+        self.queue
+            .send(Queued::Flush(done))
             .await
             .map_err(|_| StreamError::Closed)?;
-        drop(all);
-        self.failed.lock().take().map_or(Ok(()), Err)
+        flushed.await.unwrap_or(Err(StreamError::Closed))
+    }
+}
+
+/// Waits for messages in the order in which they were sent, until the producer is dropped and all are done.
+async fn finish(sender: Sender, mut queued: mpsc::Receiver<Queued>) {
+    let mut failed = None;
+    let mut next = Vec::with_capacity(WINDOW);
+    while queued.recv_many(&mut next, WINDOW).await > 0 {
+        let mut pending = Vec::with_capacity(next.len());
+        for queued in next.drain(..) {
+            match queued {
+                Queued::Message(message) => pending.push(message),
+                Queued::Flush(done) => {
+                    settle(&sender, &mut pending, &mut failed).await;
+                    // Whoever flushed may have gone.
+                    let _ = done.send(failed.take().map_or(Ok(()), Err));
+                }
+            }
+        }
+        settle(&sender, &mut pending, &mut failed).await;
+    }
+}
+
+async fn settle(sender: &Sender, pending: &mut Vec<Pending>, failed: &mut Option<StreamError>) {
+    for settled in sender.settle(std::mem::take(pending)).await {
+        if let Err(error) = settled {
+            failed.get_or_insert(error);
+        }
     }
 }
 
@@ -249,18 +267,5 @@ fn outgoing(message: Message<'_>) -> Outgoing {
         key: message.key.map(<[u8]>::to_vec),
         payload: Some(message.payload.to_vec()),
         headers,
-    }
-}
-
-/// Becomes where the message was written.
-pub struct Delivery(oneshot::Receiver<Result<Written>>);
-
-impl Future for Delivery {
-    type Output = Result<Written>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        Pin::new(&mut self.0)
-            .poll(context)
-            .map(|told| told.unwrap_or(Err(StreamError::Closed)))
     }
 }

@@ -43,15 +43,6 @@ pub(crate) struct Pending {
     first: Result<DeliveryFuture>,
 }
 
-/// Where a message was written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Written {
-    /// Partition.
-    pub partition: i32,
-    /// Offset.
-    pub offset: i64,
-}
-
 impl Sender {
     pub(crate) fn new(config: &KafkaConfig) -> Result<Self> {
         let producer = RwLock::new(create(config)?);
@@ -74,56 +65,73 @@ impl Sender {
         }
     }
 
-    /// Waits until the message is acknowledged, sending it again as often as it takes. Ends with an error only when
-    /// sending again cannot help. Dropping the future gives up; the message may still arrive.
-    pub(crate) async fn finish(&self, pending: Pending) -> Result<Written> {
-        let Pending {
-            outgoing,
-            mut producer,
-            first,
-        } = pending;
-        let mut attempt = first;
+    /// Waits until all are acknowledged, sending again those that failed as often as it takes; their offsets. One ends
+    /// with an error only when sending it again cannot help. Dropping the future gives up; messages may still arrive.
+    pub(crate) async fn settle(&self, pending: Vec<Pending>) -> Vec<Result<i64>> {
+        let mut settled: Vec<Result<i64>> = vec![Err(StreamError::Closed); pending.len()];
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(5));
+        let mut pending: Vec<(usize, Pending)> = pending.into_iter().enumerate().collect();
         loop {
-            let error = match attempt {
-                Ok(delivery) => match delivered(delivery).await {
-                    Ok(written) => return Ok(written),
-                    Err(error) => error,
+            let mut again = Vec::new();
+            let mut trouble = None;
+            for (
+                index,
+                Pending {
+                    outgoing,
+                    producer,
+                    first,
                 },
-                Err(error) => error,
+            ) in pending
+            {
+                let result = match first {
+                    Ok(delivery) => delivered(delivery).await,
+                    Err(error) => Err(error),
+                };
+                match result {
+                    Err(error)
+                        if producer.client().fatal_error().is_some() || error.is_retriable() =>
+                    {
+                        trouble = Some((error, producer));
+                        again.push((index, outgoing));
+                    }
+                    result => settled[index] = result,
+                }
+            }
+            let Some((error, producer)) = trouble else {
+                return settled;
             };
-            let broken = producer.client().fatal_error().is_some();
-            if !broken && !error.is_retriable() {
-                return Err(error);
-            }
-            tracing::warn!(%error, topic = %outgoing.topic, "cannot write to Kafka yet");
+            tracing::warn!(%error, messages = again.len(), "cannot write to Kafka yet");
             tokio::time::sleep(backoff.next_delay()).await;
-            if broken {
-                self.replace(&producer)?;
+            if producer.client().fatal_error().is_some()
+                && let Err(error) = self.replace(&producer)
+            {
+                tracing::error!(%error, "cannot replace a producer that is broken");
             }
-            producer = Arc::clone(&self.inner.producer.read());
-            attempt = enqueue(&producer, &outgoing);
+            pending = again
+                .into_iter()
+                .map(|(index, outgoing)| (index, self.begin(outgoing)))
+                .collect();
         }
     }
 
-    /// Sends all and waits for all.
+    /// Sends all and waits for all; their offsets.
     pub(crate) async fn send_all(
         &self,
         messages: impl IntoIterator<Item = Outgoing>,
-    ) -> Result<Vec<Written>> {
+    ) -> Result<Vec<i64>> {
         let mut messages = messages.into_iter().peekable();
-        let mut written = Vec::new();
+        let mut offsets = Vec::new();
         while messages.peek().is_some() {
-            let pending: Vec<Pending> = messages
+            let pending = messages
                 .by_ref()
                 .take(WINDOW)
                 .map(|message| self.begin(message))
                 .collect();
-            for pending in pending {
-                written.push(self.finish(pending).await?);
+            for settled in self.settle(pending).await {
+                offsets.push(settled?);
             }
         }
-        Ok(written)
+        Ok(offsets)
     }
 
     /// The client in use now, for questions to the cluster.
@@ -165,12 +173,9 @@ fn enqueue(producer: &Native, outgoing: &Outgoing) -> Result<DeliveryFuture> {
         })
 }
 
-async fn delivered(delivery: DeliveryFuture) -> Result<Written> {
+async fn delivered(delivery: DeliveryFuture) -> Result<i64> {
     match delivery.await {
-        Ok(Ok(delivery)) => Ok(Written {
-            partition: delivery.partition,
-            offset: delivery.offset,
-        }),
+        Ok(Ok(delivery)) => Ok(delivery.offset),
         Ok(Err((error, _))) => Err(StreamError::Kafka {
             doing: DOING,
             error,

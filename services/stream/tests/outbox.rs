@@ -200,10 +200,7 @@ async fn messages_of_one_key_stay_in_order_and_in_flight_is_bounded() {
             payload: &payload,
             headers: &[("n", b"v")],
         };
-        let delivery = producer.send(message).await.unwrap();
-        if number == 0 {
-            assert_eq!(delivery.await.unwrap().offset, 0);
-        }
+        producer.send(message).await.unwrap();
     }
     producer.flush().await.unwrap();
     let mut last = std::collections::HashMap::new();

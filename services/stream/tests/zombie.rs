@@ -92,7 +92,7 @@ async fn who_slept_too_long_cannot_commit() {
 
     sleeper.signal("-STOP");
     let info = world.info(&world.topics.ad_spend).await;
-    let mut member = world.join("z", &[info.clone()], ConsumerLimits::default());
+    let mut member = world.join("z", std::slice::from_ref(&info), ConsumerLimits::default());
     // After the sleeper's session has lapsed.
     member.until_owns(1).await;
     let partition = *member.owned.keys().next().unwrap();

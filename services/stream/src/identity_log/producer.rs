@@ -52,8 +52,8 @@ impl LogProducer {
                 payload: Some(payload),
                 headers: None,
             });
-        let written = self.sender.send_all(messages).await?;
-        Ok(written.iter().map(|written| written.offset).max())
+        let offsets = self.sender.send_all(messages).await?;
+        Ok(offsets.into_iter().max())
     }
 
     /// The log's exclusive end now.
