@@ -1,11 +1,13 @@
 //! `tributary dev …`: Kafka and ClickHouse on this machine, without Docker.
 
-use anyhow::Context;
 use comfy_table::Table;
+use devstack::front::FrontConfig;
 use devstack::{Endpoints, Options, PartStatus, Stack, State};
 use std::io::{BufRead, IsTerminal, Write};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
+use super::block_on;
 use crate::cli::{DevAction, StackArgs};
 
 const STATE_VARIABLE: &str = "TRIBUTARY_DEV_STATE_DIR";
@@ -37,8 +39,11 @@ pub(super) fn run(action: DevAction) -> anyhow::Result<()> {
             }
             Ok(())
         }
-        DevAction::Front(args) => devstack::front::serve(args.port, &args.data, &args.library)
-            .context("the ClickHouse front stopped"),
+        DevAction::Front(args) => {
+            let listen = SocketAddr::from((Ipv4Addr::LOCALHOST, args.port));
+            let config = FrontConfig::new(args.library, args.data, listen);
+            block_on(async { Ok(devstack::front::serve(config).await?) })
+        }
     }
 }
 

@@ -271,7 +271,6 @@ impl<'a> Importer<'a> {
                 );
             }
         }
-        let mut deliveries = Vec::new();
         for record in chunk.drain(..) {
             if held.contains(&(record.source, Text::from(record.event_id.as_str()))) {
                 self.held += 1;
@@ -286,13 +285,10 @@ impl<'a> Importer<'a> {
                 payload: &payload,
                 headers: &[],
             };
-            deliveries.push(self.producer.send(message).await?);
+            self.producer.send(message).await?;
             self.sent += 1;
         }
-        for delivery in deliveries {
-            delivery.await?;
-        }
-        Ok(())
+        Ok(self.producer.flush().await?)
     }
 
     fn report(self, options: &SendOptions) -> anyhow::Result<()> {
