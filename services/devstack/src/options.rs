@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use crate::external;
 use crate::part::Part;
@@ -29,6 +30,8 @@ pub struct Options {
     pub front_command: Vec<OsString>,
     /// What must be free on the disk of `state_dir` for a start.
     pub min_free_bytes: u64,
+    /// How long a started part may take until it answers.
+    pub patience: Duration,
     /// The machine's programs.
     pub machine: Machine,
     /// How progress is shown.
@@ -41,6 +44,8 @@ impl Options {
     /// The port that ClickHouse's clients expect.
     pub const CLICKHOUSE_PORT: u16 = 8123;
     const MIN_FREE_BYTES: u64 = 500_000_000;
+    /// Kafka takes four seconds; a busy machine and a killed broker's old session take the rest.
+    const PATIENCE: Duration = Duration::from_secs(120);
 
     /// The usual stack in `state_dir`, with `KAFKA_BROKERS`, `CLICKHOUSE_URL` and `TRIBUTARY_CACHE` of the environment.
     ///
@@ -63,6 +68,7 @@ impl Options {
             parts: Part::ALL.to_vec(),
             front_command: vec![this_program, "dev".into(), "front".into()],
             min_free_bytes: Self::MIN_FREE_BYTES,
+            patience: Self::PATIENCE,
             machine: Machine::here(),
             progress: Progress::auto(),
         }

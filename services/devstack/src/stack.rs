@@ -216,7 +216,7 @@ impl Stack {
 
     /// Waits until a started part answers, it ends, or patience does.
     fn wait(&self, part: Part, memory: &Memory, running: Running) -> Result<()> {
-        const PATIENCE: Duration = Duration::from_secs(120);
+        let patience = self.options.patience;
         let begun = Instant::now();
         let log = self.log(part);
         while !answers(part, memory) {
@@ -228,11 +228,12 @@ impl Stack {
                     log,
                 });
             }
-            if begun.elapsed() > PATIENCE {
+            if begun.elapsed() > patience {
                 running.signal(libc::SIGKILL);
+                let _ = fs::remove_file(self.pid_file(part));
                 return Err(Error::Silent {
                     part: part.name(),
-                    seconds: PATIENCE.as_secs(),
+                    seconds: patience.as_secs(),
                     log,
                 });
             }

@@ -8,6 +8,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use devstack::{Error, Machine, Options, Part, PartStatus, Progress, Stack, State};
 use tempfile::TempDir;
@@ -55,6 +56,7 @@ impl Bench {
             parts: vec![Part::ClickHouse],
             front_command: stand_in(),
             min_free_bytes: 0,
+            patience: Duration::from_secs(60),
             machine: Machine::with_only(&self.programs()),
             progress: Progress::Silent,
         }
@@ -285,6 +287,20 @@ fn a_part_that_ends_at_once_shows_its_last_words() {
         "{refusal}"
     );
     assert!(refusal.ends_with("says:\nit hurts"), "{refusal}");
+    assert_eq!(clickhouse(&bench.stack()).state, State::Stopped);
+}
+
+#[test]
+fn a_part_that_never_answers_is_stopped() {
+    let bench = Bench::new();
+    let refusal = bench.refusal(|options| {
+        options.front_command = shell("sleep 1000");
+        options.patience = Duration::from_secs(1);
+    });
+    assert!(
+        refusal.starts_with("ClickHouse did not answer within 1 s and was stopped; its log is "),
+        "{refusal}"
+    );
     assert_eq!(clickhouse(&bench.stack()).state, State::Stopped);
 }
 

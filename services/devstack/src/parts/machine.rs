@@ -187,6 +187,86 @@ mod tests {
         }
     }
 
+    fn program(folder: &Path, name: &str, script: &str) {
+        use std::os::unix::fs::PermissionsExt;
+        let path = folder.join(name);
+        std::fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")).unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
+    #[test]
+    fn root_on_debian_gets_java_from_apt() {
+        let folder = tempfile::tempdir().unwrap();
+        program(
+            folder.path(),
+            "later",
+            "echo 'openjdk version \"17.0.1\"' >&2",
+        );
+        // An older distribution: it does not know the first package, nor any before it was updated.
+        let script = r#"cd "$(dirname "$0")"
+            case "$*" in
+                *update*) touch updated ;;
+                *openjdk-17-jre-headless) [ -e updated ] && mv later java ;;
+                *) exit 100 ;;
+            esac"#;
+        program(folder.path(), "apt-get", script);
+        let machine = Machine {
+            may_install: true,
+            ..Machine::with_only(folder.path())
+        };
+        assert_eq!(
+            machine.java(Progress::Silent).unwrap(),
+            folder.path().join("java")
+        );
+    }
+
+    #[test]
+    fn what_apt_says_is_passed_on() {
+        let folder = tempfile::tempdir().unwrap();
+        program(
+            folder.path(),
+            "apt-get",
+            "echo 'E: No space left on device' >&2; exit 100",
+        );
+        let machine = Machine {
+            may_install: true,
+            ..Machine::with_only(folder.path())
+        };
+        let error = machine.java(Progress::Silent).unwrap_err().to_string();
+        assert!(
+            error.contains("`apt-get install` failed (E: No space left on device); install a Java"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn javas_home_goes_before_the_path_unless_it_is_old() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, home) = (folder.path().join("path"), folder.path().join("home"));
+        std::fs::create_dir_all(home.join("bin")).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        program(&path, "java", "echo 'openjdk version \"21\"' >&2");
+        program(
+            &home.join("bin"),
+            "java",
+            "echo 'openjdk version \"17\"' >&2",
+        );
+        let machine = Machine {
+            java_home: Some(home.clone()),
+            ..Machine::with_only(&path)
+        };
+        assert_eq!(
+            machine.java(Progress::Silent).unwrap(),
+            home.join("bin/java")
+        );
+        program(
+            &home.join("bin"),
+            "java",
+            "echo 'openjdk version \"11\"' >&2",
+        );
+        assert_eq!(machine.java(Progress::Silent).unwrap(), path.join("java"));
+    }
+
     #[test]
     fn a_missing_java_says_what_to_install() {
         let empty = tempfile::tempdir().unwrap();
