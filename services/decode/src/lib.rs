@@ -4,8 +4,8 @@
 //! [`Rejection`]. The way of one record:
 //!
 //! 1. the first bytes tell the encoding: JSON, Avro single-object, Confluent-framed Avro;
-//! 2. [`json`] or [`avro`] reads it into a [`node::Node`], a tree that borrows from the payload;
-//! 3. the source's file in [`sources`] takes the fields it knows, and [`properties`] writes all others as JSON.
+//! 2. `json` or `avro` reads it into a `Node`, a tree that borrows from the payload;
+//! 3. the source's file in `sources` takes the fields it knows, and `properties` writes all others as JSON.
 //!
 //! E-mail addresses, phone numbers and names of persons never reach `properties` or a rejection's `detail`.
 

@@ -1,9 +1,10 @@
 //! Which members of a record say who somebody is. They must not reach `properties`, which analysts read in the clear.
 
-/// Objects that describe a person, and so hold a `name` that is a person's.
-const PERSONS: [&str; 22] = [
+/// Objects that describe a person (a form's fields among them), and so hold a `name` that is a person's.
+const PERSONS: [&str; 27] = [
     "account_owner",
     "agent",
+    "answers",
     "assignee",
     "author",
     "billing",
@@ -11,11 +12,15 @@ const PERSONS: [&str; 22] = [
     "cardholder",
     "contact",
     "customer",
+    "fields",
+    "form_data",
+    "form_fields",
     "lead",
     "owner",
     "person",
     "recipient",
     "requester",
+    "responses",
     "sender",
     "shipping",
     "shipping_address",

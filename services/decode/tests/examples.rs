@@ -92,6 +92,7 @@ fn no_person_is_named_in_the_clear() {
         "Jane",
         "Roe",
         "li@example",
+        "Li Lei",
         "李雷",
         "agent@shop",
         "A. Gent",

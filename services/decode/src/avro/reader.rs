@@ -9,7 +9,7 @@ use super::plan::{Plan, Step, StepId};
 use crate::fault::Fault;
 use crate::node::{Member, Node, ObjectBuilder};
 
-/// Records, arrays, maps and unions within one another.
+/// Records, arrays and maps within one another.
 const MAX_DEPTH: usize = 64;
 
 /// Values that take no bytes (nulls, empty records) which a payload may hold: an array of 2^60 nulls is eight bytes.
@@ -114,7 +114,8 @@ impl<'a> Reader<'a> {
                     .and_then(|index| branches.get(index));
                 let branch =
                     *branch.ok_or_else(|| self.broken("a union's index is out of range"))?;
-                self.nested(|reader| reader.value(branch))?
+                // Not a level of its own: a union holds no union.
+                self.value(branch)?
             }
             Step::Array(item) => Node::Array(self.nested(|reader| reader.items(*item))?),
             Step::Map(value) => Node::Object(self.nested(|reader| reader.entries(*value))?),
@@ -178,7 +179,19 @@ impl<'a> Reader<'a> {
         i32::try_from(number).map_err(|_| invalid("a number does not fit an int", start))
     }
 
+    #[inline]
     fn long(&mut self) -> Result<i64, Fault> {
+        // Lengths, counts and branches: nearly all fit one byte.
+        match self.payload.get(self.at) {
+            Some(&byte) if byte < 0x80 => {
+                self.at += 1;
+                Ok(i64::from(byte >> 1) ^ -i64::from(byte & 1))
+            }
+            _ => self.long_of_many(),
+        }
+    }
+
+    fn long_of_many(&mut self) -> Result<i64, Fault> {
         let start = self.at;
         let mut number = 0u64;
         for (index, byte) in self.payload[self.at..].iter().take(10).enumerate() {

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use schemas::{Event, Order, Page, RawIdentifier, Reason, Text, Utm};
+use schemas::{Event, Order, Page, RawIdentifier, Reason, Source, Text, Utm};
 
 use super::{Context, event_id};
 use crate::fault::Fault;
@@ -158,7 +158,16 @@ impl<'a> Common<'a> {
     }
 
     /// Reads everything but the order, which the sources have in different places.
-    pub(super) fn into_event(self, context: &Context, event_type: Text) -> Result<Event, Fault> {
+    pub(super) fn into_event(
+        mut self,
+        context: &Context,
+        event_type: Text,
+    ) -> Result<Event, Fault> {
+        if matches!(context.source, Source::Form | Source::Support | Source::Crm) {
+            // On the web a `name` among the properties is a product's; here it is somebody's.
+            self.given_properties
+                .retain(|(name, _)| !personal::is_personal(name, true));
+        }
         if let Some(fault) = self.not_an_object {
             return Err(fault);
         }

@@ -84,16 +84,32 @@ pub(crate) fn show_event(event: &Event) -> String {
         line(name, value);
     }
     if let Some(order) = &event.order {
+        let id = if order.order_id.is_empty() {
+            "-"
+        } else {
+            &order.order_id
+        };
         line(
             "order",
-            &format!(
-                "{:?} {} minor {}",
-                order.order_id, order.value_minor, order.currency
-            ),
+            &format!("{id}: {} minor {}", order.value_minor, order.currency),
         );
     }
     if let Some(spend) = &event.spend {
-        line("spend", &format!("{spend:?}").replace('"', "'"));
+        line("platform", &spend.platform);
+        line("campaign id", &spend.campaign_id);
+        line("campaign", &spend.campaign);
+        line(
+            "utm",
+            &format!("{} / {}", spend.utm_source, spend.utm_medium),
+        );
+        line(
+            "cost",
+            &format!("{} minor {}", spend.cost_minor, spend.currency),
+        );
+        line(
+            "seen",
+            &format!("{} impressions, {} clicks", spend.impressions, spend.clicks),
+        );
     }
     // Not escaped: what is stored is what is shown.
     let _ = writeln!(out, "  {:<12} {}", "properties", event.properties);
