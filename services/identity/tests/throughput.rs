@@ -265,3 +265,68 @@ fn read_figures(graph: &Graph, kinds: &People, people: u64) {
         );
     }
 }
+
+/// What used to be slow: the cost of a link must not grow with the customer or with the cluster.
+#[test]
+#[ignore = "prints figures; run by hand"]
+fn hard_cases() {
+    let hasher = Arc::new(Hasher::new(b"s", Rules::default()).unwrap());
+    let id = |kind: &str, number: u64| {
+        let kind = hasher.rules().type_index(kind).unwrap();
+        Identifier {
+            kind,
+            key: key(number, 16 + u64::from(kind)),
+        }
+    };
+    let links = 50_000;
+    let run = |what: &str, edges: &dyn Fn(u64) -> Edge| {
+        let graph = Graph::new(hasher.clone());
+        let provenance = LinkProvenance {
+            source: "web".into(),
+            event_id: "e".into(),
+            event_time_ms: 0,
+        };
+        for half in 0..2 {
+            let commands: Vec<Command> = (half * links / 2..(half + 1) * links / 2)
+                .map(|n| Command::Link {
+                    edges: vec![edges(n)],
+                    provenance: provenance.clone(),
+                })
+                .collect();
+            let started = start();
+            graph.apply(half as i64, 0, &commands).unwrap();
+            report(
+                &format!("{what}, half {}", half + 1),
+                links as usize / 2,
+                started,
+            );
+        }
+        println!("{:?}", graph.stats());
+    };
+    run("one user with 50,000 devices", &|n| Edge {
+        hub: id("user_id", 0),
+        other: id("anonymous_id", n),
+    });
+    run("families in one long chain", &|n| Edge {
+        hub: id("user_id", n.div_ceil(2)),
+        other: id("email", n / 2),
+    });
+    run("a hundred tills with many cards", &|n| Edge {
+        hub: id("loyalty_id", n),
+        other: id("device_id", n % 100),
+    });
+    run("users joined by phones of devices", &|n| match n % 3 {
+        0 => Edge {
+            hub: id("user_id", n / 3),
+            other: id("anonymous_id", n / 3),
+        },
+        1 => Edge {
+            hub: id("phone", n / 3),
+            other: id("anonymous_id", n / 3),
+        },
+        _ => Edge {
+            hub: id("user_id", n / 3 + 1),
+            other: id("phone", n / 3),
+        },
+    });
+}

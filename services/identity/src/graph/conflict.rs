@@ -45,6 +45,14 @@ impl ConflictRule {
             ConflictRule::MaxLinks => "max_links",
         }
     }
+
+    /// Whether `on_conflict` decides. Contact limits and full customers only refuse: R7 is to come.
+    pub(super) const fn is_about_accounts(self) -> bool {
+        matches!(
+            self,
+            ConflictRule::MaxPerCustomer | ConflictRule::AccountConflict
+        )
+    }
 }
 
 /// A link that the rules did not let join: one row of `identity_conflicts`.

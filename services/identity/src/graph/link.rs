@@ -2,7 +2,7 @@
 
 use schemas::{Edge, Identifier};
 
-use super::conflict::ConflictRule;
+use super::conflict::{ConflictKind, ConflictRule};
 use super::published::{Mapping, Published};
 use super::replay::Shared;
 use super::state::{ComponentSide, NONE, State};
@@ -53,20 +53,60 @@ impl State {
             published.current(stronger).anchor,
             published.current(weaker).anchor,
         );
+        if self.edges[edge as usize].tier == Tier::Device {
+            return self.decide_last(published, edge, a, b);
+        }
         let unsettled = [a, b]
             .into_iter()
             .any(|anchor| self.nodes[anchor as usize].unsettled);
-        let side = |anchor| ComponentSide {
-            state: self,
-            anchor,
-        };
-        if unsettled || (a != b && !self.limits.harmless(&side(a), &side(b))) {
+        if unsettled || (a != b && !self.limits.harmless(&self.side(a), &self.side(b))) {
             self.replay(published, edge);
-            return;
+        } else {
+            self.join(published, a, b, edge);
         }
+    }
+
+    /// The newest edge of the weakest tier is the last in canonical order: it is decided on what is there, and changes
+    /// nothing that stands before it.
+    fn decide_last(&mut self, published: &Published, edge: u32, a: u32, b: u32) {
+        let [stronger, weaker] = self.edges[edge as usize].ends;
+        let refused = match a == b {
+            true => None,
+            false => self.limits.refuses(&self.side(a), &self.side(b), false),
+        };
+        let shares = self.limits.shares(self.nodes[weaker as usize].kind);
+        match refused {
+            None => self.join(published, a, b, edge),
+            Some(rule) if shares && rule.is_about_accounts() => {
+                self.share_and_replay(
+                    published,
+                    Shared {
+                        node: weaker,
+                        other: stronger,
+                        rule,
+                    },
+                );
+            }
+            Some(rule) => {
+                self.conflict(ConflictKind::Refused, rule, stronger, weaker);
+                for anchor in [a, b] {
+                    self.nodes[anchor as usize].unsettled |= shares;
+                }
+            }
+        }
+    }
+
+    fn join(&mut self, published: &Published, a: u32, b: u32, edge: u32) {
         self.set_active(edge, true);
         if a != b {
             self.unite(published, a, b, edge);
+        }
+    }
+
+    fn side(&self, anchor: u32) -> ComponentSide<'_> {
+        ComponentSide {
+            state: self,
+            anchor,
         }
     }
 
@@ -121,12 +161,14 @@ impl State {
             self.nodes[loser as usize].size,
             self.nodes[loser as usize].types,
         );
+        let unsettled = self.nodes[loser as usize].unsettled;
         let components = u64::from(self.nodes[winner as usize].size > 1) + u64::from(size > 1);
         self.counts.components = self.counts.components + 1 - components;
         self.counts.merges += 1;
         let component = &mut self.nodes[winner as usize];
         component.size += size;
         component.types |= types;
+        component.unsettled |= unsettled;
         if component.oldest_edge == NONE {
             component.oldest_edge = edge;
         }

@@ -134,8 +134,9 @@ impl State {
     fn verdict(&self, edge: &KeptEdge, a: &impl Side, b: &impl Side) -> Result<Verdict, Anew> {
         let [stronger, weaker] = edge.ends;
         match self.limits.refuses(a, b, edge.tier == Tier::Account) {
-            Some(rule @ (ConflictRule::MaxPerCustomer | ConflictRule::AccountConflict))
-                if self.limits.shares(self.nodes[weaker as usize].kind) =>
+            Some(rule)
+                if rule.is_about_accounts()
+                    && self.limits.shares(self.nodes[weaker as usize].kind) =>
             {
                 Err(Anew::Share(Shared {
                     node: weaker,
@@ -143,7 +144,6 @@ impl State {
                     rule,
                 }))
             }
-            // Contact limits and full customers only refuse, whatever `on_conflict` says: R7 is to come.
             verdict => Ok(verdict),
         }
     }
@@ -209,10 +209,7 @@ impl State {
     fn mark_unsettled(&mut self, published: &Published, edges: &[u32], verdicts: &[Verdict]) {
         for (&edge, verdict) in edges.iter().zip(verdicts) {
             let ends = self.edges[edge as usize].ends;
-            let soft = matches!(
-                verdict,
-                Some(ConflictRule::MaxContacts | ConflictRule::MaxIdentifiers)
-            );
+            let soft = verdict.is_some_and(|rule| !rule.is_about_accounts());
             if soft && self.limits.shares(self.nodes[ends[1] as usize].kind) {
                 for end in ends {
                     self.nodes[published.current(end).anchor as usize].unsettled = true;
