@@ -121,10 +121,10 @@ impl Limits {
             .then_some(ConflictRule::MaxIdentifiers)
     }
 
-    /// Whether a union breaks nothing wherever in the order it stands, so that nothing needs to be replayed: no limit
-    /// is broken and the sides have no account type in common. (Two sides may hold the same account type when accounts
-    /// are linked directly; then weaker edges on either side may lose their place.)
+    /// Whether a union breaks nothing wherever in the order it stands, so that nothing needs to be replayed. Also between
+    /// accounts the sides may have no account type in common: two cards may be joined directly, and yet weaker edges on
+    /// either side lose their place.
     pub(super) fn harmless(&self, a: &impl Side, b: &impl Side) -> bool {
-        a.types() & b.types() & self.accounts == 0 && self.refuses(a, b, false).is_none()
+        self.refuses(a, b, false).is_none()
     }
 }
