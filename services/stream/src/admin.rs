@@ -17,6 +17,10 @@ use crate::log::LogContext;
 use crate::{Committed, KafkaConfig, Result, StreamError, native};
 
 const WAIT: Duration = Duration::from_secs(15);
+/// How long a cluster may take to say that it is there.
+const PROBE: Duration = Duration::from_secs(3);
+/// More events than a client gathers in that time.
+const EVENTS: usize = 1000;
 
 /// A topic as the cluster has it now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -48,11 +52,11 @@ impl Admin {
     pub fn connect(config: &KafkaConfig) -> Result<Self> {
         let admin = config
             .admin_client(None)?
-            .create_with_context(LogContext)
+            .create_with_context(LogContext::default())
             .map_err(StreamError::kafka("create an admin client"))?;
         let client = config
             .admin_client(None)?
-            .create_with_context(LogContext)
+            .create_with_context(LogContext::default())
             .map_err(StreamError::kafka("create an admin client"))?;
         Ok(Self {
             inner: Arc::new(Inner {
@@ -61,6 +65,11 @@ impl Admin {
                 client,
             }),
         })
+    }
+
+    /// Whether the cluster answers, within a few seconds; if not, why.
+    pub async fn reach(&self) -> Result<()> {
+        self.probe("reach Kafka").await
     }
 
     /// Creates the topics that do not exist, with the cluster's default replication; leaves others as they are. Says
@@ -79,7 +88,8 @@ impl Admin {
             .admin
             .create_topics(&new, &admin_options())
             .await
-            .map_err(StreamError::kafka("create topics"))?;
+            .map_err(StreamError::kafka("create topics"));
+        let results = self.explained(results).await?;
         let mut created = Vec::new();
         for result in results {
             match result {
@@ -131,7 +141,8 @@ impl Admin {
             .admin
             .describe_configs(&specifiers, &admin_options())
             .await
-            .map_err(StreamError::kafka("read the configuration of topics"))?;
+            .map_err(StreamError::kafka("read the configuration of topics"));
+        let configs = self.explained(configs).await?;
         for config in configs {
             let config = config.map_err(|code| StreamError::Broker {
                 doing: "read the configuration of a topic",
@@ -209,7 +220,7 @@ impl Admin {
             let client: BaseConsumer<LogContext> = inner
                 .config
                 .admin_client(Some(&group))?
-                .create_with_context(LogContext)
+                .create_with_context(LogContext::default())
                 .map_err(StreamError::kafka("create an admin client"))?;
             let asked: Vec<(&str, i32)> = (0..partitions)
                 .map(|partition| (topic.as_str(), partition))
@@ -244,7 +255,8 @@ impl Admin {
             .admin
             .delete_topics(names, &admin_options())
             .await
-            .map_err(StreamError::kafka("delete topics"))?;
+            .map_err(StreamError::kafka("delete topics"));
+        let results = self.explained(results).await?;
         for result in results {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
@@ -287,9 +299,51 @@ impl Admin {
                 Err(error) if error.is_retriable() && Instant::now() < deadline => {
                     tokio::time::sleep(backoff.next_delay()).await;
                 }
-                result => return result,
+                result => return self.explained(result).await,
             }
         }
+    }
+
+    /// Says why the cluster does not answer, if that is what is wrong: a time-out alone helps nobody.
+    async fn explained<T>(&self, result: Result<T>) -> Result<T> {
+        let doing = match &result {
+            Err(StreamError::Kafka { doing, .. } | StreamError::Broker { doing, .. }) => *doing,
+            _ => return result,
+        };
+        if !matches!(&result, Err(error) if error.is_retriable()) {
+            return result;
+        }
+        match self.probe(doing).await {
+            Err(unreachable) => Err(unreachable),
+            Ok(()) => result,
+        }
+    }
+
+    async fn probe(&self, doing: &'static str) -> Result<()> {
+        let inner = Arc::clone(&self.inner);
+        let ask = move || {
+            if inner
+                .client
+                .client()
+                .fetch_metadata(Some(""), PROBE)
+                .is_ok()
+            {
+                return Ok(());
+            }
+            // Complaints arrive with the events, which nobody else polls for. One poll ends with one event.
+            for _ in 0..EVENTS {
+                drop(inner.client.poll(Duration::ZERO));
+            }
+            let reason = inner.client.client().context().complaint();
+            Err(StreamError::Unreachable {
+                doing,
+                brokers: inner.config.brokers.clone(),
+                reason,
+            })
+        };
+        task::spawn_blocking(ask)
+            .await
+            .unwrap_or(Err(StreamError::Closed))
     }
 }
 

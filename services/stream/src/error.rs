@@ -27,6 +27,16 @@ pub enum StreamError {
         /// More words, may be empty.
         detail: String,
     },
+    /// The cluster does not answer.
+    #[error("cannot {doing}: Kafka at {brokers} does not answer{}", reason_suffix(.reason.as_ref()))]
+    Unreachable {
+        /// What was being done.
+        doing: &'static str,
+        /// Where it was looked for.
+        brokers: String,
+        /// Why, if librdkafka knows.
+        reason: Option<String>,
+    },
     /// A topic does not exist.
     #[error("there is no topic `{name}`: run `tributary migrate`, or create it")]
     UnknownTopic {
@@ -122,6 +132,10 @@ impl StreamError {
     /// The code, if Kafka or librdkafka gave one.
     pub fn code(&self) -> Option<RDKafkaErrorCode> {
         match self {
+            StreamError::Kafka {
+                error: KafkaError::AdminOp(code),
+                ..
+            } => Some(*code),
             StreamError::Kafka { error, .. } => error.rdkafka_error_code(),
             StreamError::Broker { code, .. } => Some(*code),
             _ => None,
@@ -131,7 +145,7 @@ impl StreamError {
     /// Whether doing the same again later may work: brokers away, time-outs, elections.
     pub fn is_retriable(&self) -> bool {
         match self {
-            StreamError::CommitTimeout => true,
+            StreamError::CommitTimeout | StreamError::Unreachable { .. } => true,
             _ => self.code().is_some_and(is_retriable_code),
         }
     }
@@ -143,6 +157,10 @@ fn detail_suffix(detail: &str) -> String {
     } else {
         format!(" ({detail})")
     }
+}
+
+fn reason_suffix(reason: Option<&String>) -> String {
+    reason.map_or_else(String::new, |reason| format!(": {reason}"))
 }
 
 fn is_retriable_code(code: RDKafkaErrorCode) -> bool {

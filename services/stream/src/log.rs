@@ -1,10 +1,21 @@
+use parking_lot::Mutex;
 use rdkafka::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::ConsumerContext;
 use rdkafka::error::KafkaError;
 
-/// Sends librdkafka's log to ours.
-pub(crate) struct LogContext;
+/// Sends librdkafka's log to ours, and remembers what it last complained of.
+#[derive(Default)]
+pub(crate) struct LogContext {
+    complaint: Mutex<Option<String>>,
+}
+
+impl LogContext {
+    /// Why the cluster cannot be reached, as far as librdkafka knows.
+    pub(crate) fn complaint(&self) -> Option<String> {
+        self.complaint.lock().clone()
+    }
+}
 
 impl ClientContext for LogContext {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, text: &str) {
@@ -14,6 +25,11 @@ impl ClientContext for LogContext {
     fn error(&self, error: KafkaError, reason: &str) {
         // Brokers away and the like: librdkafka reconnects by itself, and what waits for them says so.
         tracing::debug!(%error, reason, "Kafka client");
+        let code = error.rdkafka_error_code();
+        // "All brokers are down" comes last and says least.
+        if code != Some(rdkafka::error::RDKafkaErrorCode::AllBrokersDown) {
+            *self.complaint.lock() = Some(reason.to_owned());
+        }
     }
 }
 

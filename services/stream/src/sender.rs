@@ -150,7 +150,9 @@ impl Sender {
 }
 
 fn create(config: &KafkaConfig) -> Result<Native> {
-    let producer = config.producer_client()?.create_with_context(LogContext);
+    let producer = config
+        .producer_client()?
+        .create_with_context(LogContext::default());
     producer
         .map(Arc::new)
         .map_err(StreamError::kafka("create a producer"))

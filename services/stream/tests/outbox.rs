@@ -14,7 +14,9 @@ use schemas::{
     AttributionRequest, Key, Position, RawBatch, RawRecord, Reason, Rejection, RequestReason,
     Source,
 };
-use stream::{Admin, DeadLetterProducer, Message, Producer, ProducerLimits, RequestProducer};
+use stream::{
+    Admin, DeadLetterProducer, Message, Producer, ProducerLimits, RequestProducer, StreamError,
+};
 use support::{PATIENCE, World};
 
 /// Everything in a topic, by a client that shares nothing with the code under test.
@@ -236,6 +238,7 @@ async fn a_topic_that_is_not_there_is_an_error_and_not_a_wait() {
 #[tokio::test(flavor = "multi_thread")]
 async fn topics_are_created_once_with_the_brokers_time() {
     let world = World::new().await;
+    world.admin.reach().await.unwrap();
     assert!(
         world
             .admin
@@ -286,4 +289,28 @@ async fn topics_are_created_once_with_the_brokers_time() {
         .unwrap_err();
     assert!(error.to_string().contains(&missing), "{error}");
     world.clean_up().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_that_does_not_answer_is_named_with_the_reason() {
+    let config = support::config("127.0.0.1:9".to_owned());
+    let admin = Admin::connect(&config).unwrap();
+    let error = admin
+        .ensure_topics(&support::topics(&config))
+        .await
+        .unwrap_err();
+    let text = error.to_string();
+    assert!(
+        text.contains("Kafka at 127.0.0.1:9 does not answer"),
+        "{text}"
+    );
+    assert!(text.contains("Connection refused"), "{text}");
+    assert!(error.is_retriable());
+    assert!(matches!(
+        admin.reach().await,
+        Err(StreamError::Unreachable {
+            reason: Some(_),
+            ..
+        })
+    ));
 }

@@ -40,7 +40,7 @@ pub(super) fn spawn(
 ) -> Result<ConsumerHandle> {
     let consumer: BaseConsumer<LogContext> = config
         .consumer_client(group, true)?
-        .create_with_context(LogContext)
+        .create_with_context(LogContext::default())
         .map_err(StreamError::kafka("create a consumer"))?;
     let consumer = Arc::new(consumer);
     let queue = || Queue::of_consumer(consumer.client()).ok_or(StreamError::Closed);

@@ -65,33 +65,8 @@ impl Follower {
         rules: RulesEntry,
         from_offset: i64,
     ) -> Result<Self> {
-        let (mut low, mut end_at_start) = ends(producer).await?;
-        if end_at_start == 0 {
-            let first = Command::Rules {
-                hash: rules.hash,
-                rules_json: rules.rules_json.clone(),
-            };
-            producer.append(&[first]).await?;
-            (low, end_at_start) = ends(producer).await?;
-        }
-        if low > from_offset {
-            let detail =
-                format!("the log begins at {low}: a snapshot that reaches so far is needed");
-            return Err(StreamError::Log {
-                offset: from_offset,
-                detail,
-            });
-        }
-        let consumer: BaseConsumer<LogContext> = config
-            .consumer_client(&config.group("identity-follower"), false)?
-            .create_with_context(LogContext)
-            .map_err(StreamError::kafka("create a consumer"))?;
-        let mut assignment = TopicPartitionList::new();
-        assignment
-            .add_partition_offset(&topic.name, PARTITION, Offset::Offset(from_offset))
-            .and_then(|()| consumer.assign(&assignment))
-            .map_err(StreamError::kafka("follow the identity log"))?;
-
+        let end_at_start = begin(producer, &rules, from_offset).await?;
+        let consumer = consumer(config, topic, from_offset)?;
         let queue = || Queue::of_consumer(consumer.client()).ok_or(StreamError::Closed);
         let (polled, waker) = (queue()?, Arc::new(Mutex::new(Some(queue()?))));
         let start = Progress {
@@ -196,6 +171,45 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Writes the rules into an empty log and makes sure that `from_offset` can be read; the log's end.
+async fn begin(producer: &LogProducer, rules: &RulesEntry, from_offset: i64) -> Result<i64> {
+    let (mut low, mut end) = ends(producer).await?;
+    if end == 0 {
+        let first = Command::Rules {
+            hash: rules.hash,
+            rules_json: rules.rules_json.clone(),
+        };
+        producer.append(&[first]).await?;
+        (low, end) = ends(producer).await?;
+    }
+    if low > from_offset {
+        let detail = format!("the log begins at {low}: a snapshot that reaches so far is needed");
+        return Err(StreamError::Log {
+            offset: from_offset,
+            detail,
+        });
+    }
+    Ok(end)
+}
+
+/// A consumer that reads the log and is in no group; librdkafka wants the name of one all the same.
+fn consumer(
+    config: &KafkaConfig,
+    topic: &TopicInfo,
+    from_offset: i64,
+) -> Result<BaseConsumer<LogContext>> {
+    let consumer: BaseConsumer<LogContext> = config
+        .consumer_client(&config.group("identity-follower"), false)?
+        .create_with_context(LogContext::default())
+        .map_err(StreamError::kafka("create a consumer"))?;
+    let mut assignment = TopicPartitionList::new();
+    assignment
+        .add_partition_offset(&topic.name, PARTITION, Offset::Offset(from_offset))
+        .and_then(|()| consumer.assign(&assignment))
+        .map_err(StreamError::kafka("follow the identity log"))?;
+    Ok(consumer)
 }
 
 /// The log's ends, asked for until the cluster answers.
