@@ -23,7 +23,7 @@ const DOING: &str = "the query";
 
 impl Store {
     /// Runs one statement of the user's. `format` is used unless the statement names one itself; `params` fill
-    /// `{name:Type}` in it.
+    /// `{name:Type}` in it: text as it is, arrays, tuples and maps as ClickHouse writes them (`['a','b']`).
     pub fn query(&self, sql: &str, format: &str, params: &[(&str, &str)]) -> Result<TextCursor> {
         let sql = sql.trim_end().trim_end_matches(';');
         let mut query = self
@@ -32,7 +32,11 @@ impl Store {
             .with_database(self.database())
             .query_raw(sql);
         for (name, value) in params {
-            query = query.param(name, value);
+            query = if is_literal(value) {
+                query.with_setting(format!("param_{name}"), *value)
+            } else {
+                query.param(name, value)
+            };
         }
         let url = self.config().url.clone();
         let cursor = query
@@ -55,4 +59,12 @@ impl Store {
         }
         Ok(String::from_utf8_lossy(&text).into_owned())
     }
+}
+
+/// Whether a value is written as an array, a tuple or a map: escaped like text, none of them would be read as one.
+fn is_literal(value: &str) -> bool {
+    let value = value.trim();
+    [('[', ']'), ('(', ')'), ('{', '}')]
+        .iter()
+        .any(|(open, close)| value.starts_with(*open) && value.ends_with(*close))
 }
