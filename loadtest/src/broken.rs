@@ -41,7 +41,8 @@ const WAYS: [Break; 12] = [
         with(
             value,
             "event_time",
-            json!(1_000_000_000_000_i64 - 900_000_000_000),
+            // In 1973. Smaller numbers would be no milliseconds at all.
+            json!(100_000_000_000_i64),
         )
     }),
     ("invalid_money", |value| {

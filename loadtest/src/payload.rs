@@ -1,9 +1,7 @@
-//! Records as the trackers, forms, tills and help desks send them.
+//! Records as the trackers, forms, tills, help desks and sales people send them.
 
-use schemas::Source;
 use serde_json::{Value, json};
 
-use crate::Record;
 use crate::person::{Device, Person};
 
 /// What all records have.
@@ -76,11 +74,13 @@ pub(crate) fn support(head: &Head<'_>, person: &Person, channel: &str) -> Value 
     })
 }
 
-/// A record from its JSON.
-pub(crate) fn record(source: Source, key: &str, payload: &Value) -> Record {
-    Record {
-        source,
-        key: key.as_bytes().to_vec(),
-        payload: payload.to_string().into_bytes(),
-    }
+pub(crate) fn lead(head: &Head<'_>, person: &Person, stage: &str) -> Value {
+    json!({
+        "event_id": head.event_id,
+        "lead_id": format!("lead-{}", person.tag),
+        "stage": stage,
+        "event_time": head.time_ms,
+        "email": person.email,
+        "owner": "sales-3",
+    })
 }

@@ -6,6 +6,8 @@ use crate::shop;
 /// Somebody with devices and ways to be recognised.
 #[derive(Debug, Clone)]
 pub(crate) struct Person {
+    /// Unique in a scenario.
+    pub(crate) tag: String,
     pub(crate) user_id: String,
     pub(crate) email: String,
     pub(crate) phone: String,
@@ -13,13 +15,17 @@ pub(crate) struct Person {
     pub(crate) devices: Vec<Device>,
     /// Whether they ever tell who they are.
     pub(crate) identifies: bool,
+    /// Whether sales people follow them up.
+    pub(crate) is_lead: bool,
 }
 
-/// A browser with its tracker's id.
+/// A browser or app with its tracker's id.
 #[derive(Debug, Clone)]
 pub(crate) struct Device {
     pub(crate) anonymous_id: String,
     pub(crate) agent: &'static str,
+    /// Whether its tracker sends Avro.
+    pub(crate) speaks_avro: bool,
 }
 
 impl Person {
@@ -29,15 +35,19 @@ impl Person {
             .map(|device| Device {
                 anonymous_id: format!("anon-{tag}-{device}"),
                 agent: shop::agent(random),
+                speaks_avro: random.random_bool(0.15),
             })
             .collect();
+        let identifies = random.random_bool(0.35);
         Self {
             user_id: format!("user-{tag}"),
             email: format!("person.{tag}@mail-example.com"),
             phone: phone(seed.wrapping_mul(31).wrapping_add(number)),
             loyalty_id: format!("card-{tag}"),
             devices,
-            identifies: random.random_bool(0.35),
+            identifies,
+            is_lead: identifies && random.random_bool(0.1),
+            tag,
         }
     }
 
@@ -49,13 +59,20 @@ impl Person {
             .collect()
     }
 
-    /// A family: now and then a laptop, an address or a junk id is used by two people.
-    pub(crate) fn mix_with(&mut self, other: &Person, random: &mut impl Rng) {
-        if random.random_bool(0.04) {
+    /// Life is not tidy: now and then a laptop or an address is used by two people of a family, a form is filled in on
+    /// the shop's own tablet, or an id is junk.
+    pub(crate) fn mix_with(&mut self, other: &Person, tablet: &str, random: &mut impl Rng) {
+        if random.random_bool(0.05) {
             self.devices[0].clone_from(&other.devices[0]);
         }
         if random.random_bool(0.02) {
+            tablet.clone_into(&mut self.devices[0].anonymous_id);
+        }
+        if random.random_bool(0.02) {
             self.email.clone_from(&other.email);
+        }
+        if random.random_bool(0.02) {
+            self.phone.clone_from(&other.phone);
         }
         if random.random_bool(0.02) {
             "null".clone_into(&mut self.user_id);
