@@ -75,7 +75,7 @@ impl<R: Read> BlockReader<R> {
             u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize
         };
         let (packed, length) = (word(CHECKSUM_BYTES + 1), word(CHECKSUM_BYTES + 5));
-        if packed < HEADER_BYTES || packed > MAX_BLOCK_BYTES || length > MAX_BLOCK_BYTES {
+        if !(HEADER_BYTES..=MAX_BLOCK_BYTES).contains(&packed) || length > MAX_BLOCK_BYTES {
             return Err(invalid("a compressed block gives an impossible length"));
         }
         let mut block = head[CHECKSUM_BYTES..].to_vec();
@@ -125,5 +125,59 @@ impl<R: Read> Read for BlockReader<R> {
         out[..n].copy_from_slice(&self.content[self.at..self.at + n]);
         self.at += n;
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packed(content: &[u8], method: Method) -> Vec<u8> {
+        let mut out = Vec::new();
+        for piece in content.chunks(1000) {
+            write_block(piece, method, &mut out).unwrap();
+        }
+        out
+    }
+
+    fn unpacked(packed: &[u8]) -> io::Result<Vec<u8>> {
+        let mut content = Vec::new();
+        BlockReader::new(packed).read_to_end(&mut content)?;
+        Ok(content)
+    }
+
+    #[test]
+    fn what_was_packed_is_unpacked() {
+        let content: Vec<u8> = (0..5000u32).flat_map(|i| (i / 7).to_le_bytes()).collect();
+        for method in [Method::None, Method::Lz4, Method::Zstd] {
+            assert_eq!(unpacked(&packed(&content, method)).unwrap(), content);
+        }
+    }
+
+    #[test]
+    fn a_checksum_is_the_one_clickhouse_writes() {
+        // `SELECT 1` in TabSeparated with compress=1 and network_compression_method=NONE, as a server sends it.
+        let mut block = Vec::new();
+        write_block(b"1\n", Method::None, &mut block).unwrap();
+        assert_eq!(block[16..], [0x02, 11, 0, 0, 0, 2, 0, 0, 0, b'1', b'\n']);
+        assert_eq!(block[..16], checksum(&block[16..]));
+    }
+
+    #[test]
+    fn a_cut_or_changed_block_is_an_error() {
+        let whole = packed(b"some rows, some more rows", Method::Lz4);
+        for end in 1..whole.len() {
+            let error = unpacked(&whole[..end]).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::UnexpectedEof, "cut at {end}");
+        }
+        let mut changed = whole.clone();
+        *changed.last_mut().unwrap() ^= 1;
+        assert!(
+            unpacked(&changed)
+                .unwrap_err()
+                .to_string()
+                .contains("Checksum")
+        );
+        assert_eq!(unpacked(&[]).unwrap(), b"");
     }
 }

@@ -97,13 +97,13 @@ pub(super) fn unreadable(error: io::Error) -> Exception {
 
 /// LZ4 frames one behind the other: clients write one for each of their blocks.
 struct Lz4Frames<R: Read> {
-    frame: Option<FrameDecoder<R>>,
+    frame: Option<FrameDecoder<EndMark<R>>>,
 }
 
 impl<R: BufRead> Lz4Frames<R> {
     fn new(input: R) -> Self {
         Self {
-            frame: Some(FrameDecoder::new(input)),
+            frame: Some(FrameDecoder::new(EndMark { input, seen: true })),
         }
     }
 }
@@ -118,13 +118,44 @@ impl<R: BufRead> Read for Lz4Frames<R> {
             if n > 0 || out.is_empty() {
                 return Ok(n);
             }
-            let Some(mut input) = self.frame.take().map(FrameDecoder::into_inner) else {
+            let ended = frame.get_ref().seen;
+            let Some(mut end) = self.frame.take().map(FrameDecoder::into_inner) else {
                 return Ok(0);
             };
-            if !input.fill_buf()?.is_empty() {
-                self.frame = Some(FrameDecoder::new(input));
+            if !ended {
+                let message = "an LZ4 frame ends before its end mark";
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, message));
+            }
+            if !end.input.fill_buf()?.is_empty() {
+                *self = Self::new(end.input);
             }
         }
+    }
+}
+
+/// Notices the end mark of an LZ4 frame: the decoder takes an input that stops between two blocks for a whole one.
+struct EndMark<R> {
+    input: R,
+    seen: bool,
+}
+
+impl<R: Read> Read for EndMark<R> {
+    /// The decoder looks for the beginning of a frame.
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let n = self.input.read(out)?;
+        self.seen &= n == 0;
+        Ok(n)
+    }
+
+    /// The decoder reads a block's length, four bytes, or zero for the end; then the block; then checksums of four.
+    fn read_exact(&mut self, out: &mut [u8]) -> io::Result<()> {
+        self.input.read_exact(out)?;
+        self.seen = if out.len() == 4 {
+            self.seen || out.iter().all(|byte| *byte == 0)
+        } else {
+            false
+        };
+        Ok(())
     }
 }
 
@@ -144,5 +175,94 @@ impl Read for ChunkReader {
         let n = out.len().min(self.chunk.len());
         out[..n].copy_from_slice(&self.chunk.split_to(n));
         Ok(n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::encode::{Encoder, Encoding};
+    use super::*;
+
+    const ENCODINGS: [Encoding; 6] = [
+        Encoding::Identity,
+        Encoding::Gzip,
+        Encoding::Deflate,
+        Encoding::Lz4,
+        Encoding::Zstd,
+        Encoding::Brotli,
+    ];
+
+    fn packed(content: &[u8], encoding: Encoding) -> Vec<u8> {
+        let mut encoder = Encoder::new(encoding).unwrap();
+        let mut out = Vec::new();
+        for piece in content.chunks(70_000) {
+            out.extend(encoder.push(piece).unwrap());
+        }
+        out.extend(encoder.finish().unwrap());
+        out
+    }
+
+    fn received(bytes: &[u8], encoding: Encoding) -> io::Result<Vec<u8>> {
+        let (sender, chunks) = mpsc::channel(1000);
+        for chunk in bytes.chunks(777) {
+            sender.try_send(Ok(Bytes::copy_from_slice(chunk))).unwrap();
+        }
+        drop(sender);
+        let encodings = Encodings {
+            content: encoding.header().map(str::to_owned),
+            blocks: false,
+        };
+        let mut out = Vec::new();
+        unpacked(chunks, &encodings)
+            .map_err(|e| io::Error::other(e.message))?
+            .read_to_end(&mut out)?;
+        Ok(out)
+    }
+
+    fn rows() -> Vec<u8> {
+        (0..40_000u32)
+            .flat_map(|i| format!("{i};\n\n").into_bytes())
+            .collect()
+    }
+
+    #[test]
+    fn every_encoding_comes_back_as_it_was() {
+        for encoding in ENCODINGS {
+            assert_eq!(
+                received(&packed(&rows(), encoding), encoding).unwrap(),
+                rows(),
+                "{encoding:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn streams_one_behind_the_other_are_read_to_the_last() {
+        for encoding in [Encoding::Gzip, Encoding::Lz4, Encoding::Zstd] {
+            let twice = [packed(b"one,", encoding), packed(b"two", encoding)].concat();
+            assert_eq!(
+                received(&twice, encoding).unwrap(),
+                b"one,two",
+                "{encoding:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn nothing_is_a_whole_body() {
+        assert_eq!(received(b"", Encoding::Lz4).unwrap(), b"");
+    }
+
+    #[test]
+    fn a_cut_stream_is_an_error_and_not_a_short_body() {
+        for encoding in ENCODINGS.into_iter().skip(1) {
+            let whole = packed(&rows(), encoding);
+            for end in [1, 4, whole.len() / 2, whole.len() - 1] {
+                assert!(
+                    received(&whole[..end], encoding).is_err(),
+                    "{encoding:?} cut at {end}"
+                );
+            }
+        }
     }
 }

@@ -164,3 +164,22 @@ impl Encoder {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_encoding_that_is_known_and_not_refused_is_taken() {
+        assert_eq!(
+            Encoding::accepted("snappy, br;q=0, lz4, gzip"),
+            Encoding::Lz4
+        );
+        assert_eq!(Encoding::accepted("gzip;q=0.5, zstd"), Encoding::Gzip);
+        assert_eq!(
+            Encoding::accepted("br; q=0.0, identity"),
+            Encoding::Identity
+        );
+        assert_eq!(Encoding::accepted(""), Encoding::Identity);
+    }
+}

@@ -186,18 +186,18 @@ impl Connection {
     /// Runs one statement and waits for its end.
     pub(super) fn query(
         &self,
-        text: &str,
+        text: impl AsRef<[u8]>,
         format: &str,
         parameters: &[Parameter],
     ) -> Result<Outcome, Exception> {
-        let raw = self.call(self.api.query, text, format, parameters);
+        let raw = self.call(self.api.query, text.as_ref(), format, parameters);
         Outcome::new(Arc::clone(&self.api), raw)
     }
 
     /// Begins an insert whose rows will be appended.
     pub(super) fn insert(
         &self,
-        head: &str,
+        head: &[u8],
         format: &str,
         parameters: &[Parameter],
     ) -> Result<Insert<'_>, Exception> {
@@ -215,7 +215,7 @@ impl Connection {
     fn call(
         &self,
         function: QueryWithParameters,
-        text: &str,
+        text: &[u8],
         format: &str,
         parameters: &[Parameter],
     ) -> *mut c_void {

@@ -76,6 +76,7 @@ fn name(code: u32) -> &'static str {
         48 => "NOT_IMPLEMENTED",
         49 => "LOGICAL_ERROR",
         62 => "SYNTAX_ERROR",
+        73 => "UNKNOWN_FORMAT",
         74 => "CANNOT_READ_FROM_FILE_DESCRIPTOR",
         78 => "UNKNOWN_TYPE_OF_QUERY",
         89 => "UNKNOWN_COMPRESSION_METHOD",
@@ -91,5 +92,29 @@ fn name(code: u32) -> &'static str {
         394 => "QUERY_WAS_CANCELLED",
         516 => "AUTHENTICATION_FAILED",
         _ => "STD_EXCEPTION",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_from_the_engines_texts() {
+        let exception =
+            Exception::parse("Code: 60. DB::Exception: Table x does not exist. (UNKNOWN_TABLE)\n");
+        assert_eq!(
+            (exception.code, exception.status()),
+            (60, StatusCode::NOT_FOUND)
+        );
+        assert_eq!(
+            exception.body("26.7"),
+            "Code: 60. DB::Exception: Table x does not exist. (UNKNOWN_TABLE) (version 26.7)\n"
+        );
+        let other = Exception::parse("Another streaming query is already active.");
+        assert_eq!(
+            (other.code, other.status()),
+            (1001, StatusCode::INTERNAL_SERVER_ERROR)
+        );
     }
 }

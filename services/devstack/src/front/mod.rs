@@ -7,6 +7,8 @@
 
 mod request;
 
+mod form;
+
 mod body;
 
 mod blocks;

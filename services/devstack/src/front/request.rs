@@ -9,6 +9,7 @@ use super::body::Encodings;
 use super::encode::Encoding;
 use super::engine::Parameter;
 use super::exception::Exception;
+use super::form;
 
 const DEFAULT_SESSION_SECONDS: u64 = 60;
 const MAX_SESSION_SECONDS: u64 = 3600;
@@ -38,6 +39,8 @@ pub(super) struct Request {
     pub(super) wait_end_of_query: bool,
     /// GET must not change anything.
     pub(super) read_only: bool,
+    /// The boundary of a form: the body holds more parameters, and no data.
+    pub(super) form: Option<String>,
 }
 
 impl Request {
@@ -68,13 +71,8 @@ impl Request {
             answer: Encoding::Identity,
             wait_end_of_query: false,
             read_only: method == HttpMethod::GET || method == HttpMethod::HEAD,
+            form: header("content-type").and_then(|kind| form::boundary(&kind)),
         };
-        if header("content-type").is_some_and(|kind| kind.starts_with("multipart/form-data")) {
-            return Err(Exception::new(
-                48,
-                "external tables (multipart/form-data) are not supported by the embedded engine's front: use a temporary table in a session",
-            ));
-        }
         let mut session = Session::default();
         let mut packed = Packed::default();
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
@@ -103,10 +101,7 @@ impl Request {
                 | "http_write_exception_in_output_format" => {}
                 "enable_http_compression" => packed.http = is_true(&value),
                 "network_compression_method" => packed.method = Some(value),
-                name => match name.strip_prefix("param_") {
-                    Some(parameter) => request.parameters.push((parameter.to_owned(), value)),
-                    None => request.settings.push((name.to_owned(), value)),
-                },
+                name => request.set(name, value),
             }
         }
         if request.query_id.is_empty() {
@@ -115,6 +110,27 @@ impl Request {
         request.session = session.name()?;
         request.answer = packed.encoding(headers)?;
         Ok(request)
+    }
+
+    /// The same request with the parameters of its form.
+    pub(super) fn with_form(&self, body: &[u8], boundary: &str) -> Result<Self, Exception> {
+        let mut request = self.clone();
+        for (name, value) in form::fields(body, boundary)? {
+            match name.as_str() {
+                "query" => request.query = value,
+                "database" => request.database = Some(value),
+                "default_format" => request.default_format = value,
+                name => request.set(name, value),
+            }
+        }
+        Ok(request)
+    }
+
+    fn set(&mut self, name: &str, value: String) {
+        match name.strip_prefix("param_") {
+            Some(parameter) => self.parameters.push((parameter.to_owned(), value)),
+            None => self.settings.push((name.to_owned(), value)),
+        }
     }
 }
 

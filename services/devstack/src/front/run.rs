@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::body::{self, Chunks};
-use super::engine::{Connection, Counts};
+use super::engine::{Connection, Counts, Outcome};
 use super::exception::Exception;
 use super::queries::{ID_SETTING, Queries, Query};
 use super::reply::Reply;
@@ -53,55 +53,64 @@ fn attempt(
     chunks: Chunks,
     reply: &mut Reply,
 ) -> Result<Counts, Exception> {
-    let mut text = receive(shared, request, chunks)?;
+    let (form, mut text) = receive(shared, request, chunks)?;
+    let request = form.as_ref().unwrap_or(request);
     let shape = sql::shape(text.memory())?;
     admit(request, &shape, &text)?;
     let lease = shared.sessions.lease(request.session.as_ref())?;
     let connection = lease.connection()?;
-    let before = if lease.is_session() {
-        Before::read(connection, request)?
-    } else {
-        Before::default()
+    let statement = Statement {
+        shared,
+        request,
+        query,
+        connection,
     };
-    let result = settings::apply(connection, request)
-        .and_then(|()| query.check())
-        .and_then(|()| {
-            Statement {
-                shared,
-                request,
-                query,
-                connection,
-            }
-            .run(&mut text, &shape, reply)
-        });
-    if lease.is_session() {
-        let restored = match shape {
-            Shape::Other {
-                kind: Kind::Use, ..
-            } => Ok(()),
-            _ => before.restore(connection),
-        };
-        if let Err(exception) = restored {
-            tracing::warn!(
-                error = exception.message,
-                "a session keeps settings of one of its requests"
-            );
+    if !lease.is_session() {
+        return statement.run(&mut text, &shape, reply);
+    }
+    let before = Before::read(connection, request)?;
+    let result = statement.run(&mut text, &shape, reply);
+    let keeps = matches!(
+        shape,
+        Shape::Other {
+            kind: Kind::Use,
+            ..
         }
+    );
+    if let Err(exception) = before.restore(connection, keeps) {
+        tracing::warn!(
+            error = exception.message,
+            "a session keeps settings of one of its requests"
+        );
     }
     result
 }
 
-/// The statement with what follows it: the URL's part, a line feed, the body.
-fn receive(shared: &Shared, request: &Request, chunks: Chunks) -> Result<Spool, Exception> {
+/// The statement with what follows it: the URL's part, a line feed, the body. A form holds the statement itself and
+/// more parameters, so that the request is another one then.
+fn receive(
+    shared: &Shared,
+    request: &Request,
+    chunks: Chunks,
+) -> Result<(Option<Request>, Spool), Exception> {
+    let mut body = body::unpacked(chunks, &request.body)?;
     let mut text = Spool::new(&shared.scratch);
-    if !request.query.is_empty() {
-        text.write_all(request.query.as_bytes())
+    let form = match &request.form {
+        None => None,
+        Some(boundary) => {
+            let mut form = Vec::new();
+            body.read_to_end(&mut form).map_err(body::unreadable)?;
+            Some(request.with_form(&form, boundary)?)
+        }
+    };
+    let statement = &form.as_ref().unwrap_or(request).query;
+    if !statement.is_empty() {
+        text.write_all(statement.as_bytes())
             .and_then(|()| text.write_all(b"\n"))
             .map_err(body::unreadable)?;
     }
-    let mut body = body::unpacked(chunks, &request.body)?;
     io::copy(&mut body, &mut text).map_err(body::unreadable)?;
-    Ok(text)
+    Ok((form, text))
 }
 
 fn admit(request: &Request, shape: &Shape, text: &Spool) -> Result<(), Exception> {
@@ -138,17 +147,16 @@ struct Statement<'a> {
 
 impl Statement<'_> {
     fn run(&self, text: &mut Spool, shape: &Shape, reply: &mut Reply) -> Result<Counts, Exception> {
+        settings::apply(self.connection, self.request)?;
+        self.query.check()?;
         match shape {
             Shape::Select {
                 output,
                 end,
                 format,
-            } => {
-                let format = format.clone();
-                self.select(&text.memory()[..*end], *output, format, reply)
-            }
+            } => self.select(&text.memory()[..*end], *output, format.clone(), reply),
             Shape::Insert { head, format, data } => {
-                let head = utf8(&text.memory()[..*head])?;
+                let head = text.memory()[..*head].to_vec();
                 self.insert(
                     &head,
                     format,
@@ -161,18 +169,13 @@ impl Statement<'_> {
                 format,
                 data,
             } => {
-                let around = (
-                    utf8(&text.memory()[..input.start])?,
-                    utf8(&text.memory()[input.end..*head])?,
-                );
-                self.insert_select(
-                    around,
-                    format,
-                    text.read_from(*data).map_err(body::unreadable)?,
-                )
+                let before = text.memory()[..input.start].to_vec();
+                let after = text.memory()[input.end..*head].to_vec();
+                let rows = text.read_from(*data).map_err(body::unreadable)?;
+                self.insert_select(&before, &after, format, rows)
             }
             Shape::Other { end, kind } => {
-                let mut statement = utf8(&text.memory()[..*end])?;
+                let mut statement = text.memory()[..*end].to_vec();
                 if *kind == Kind::Kill {
                     statement = self.with_own_ids(statement);
                 }
@@ -189,22 +192,18 @@ impl Statement<'_> {
         format: Option<String>,
         reply: &mut Reply,
     ) -> Result<Counts, Exception> {
-        let (before, after) = (utf8(&text[..output])?, utf8(&text[output..])?);
-        let after = match &format {
-            Some(_) => after,
+        let clause = match &format {
+            Some(_) => String::new(),
             None => format!("FORMAT {}", self.default_format()?),
         };
         reply.set_format(format.unwrap_or_else(|| self.request.default_format.clone()));
         let (reader, writer) = io::pipe().map_err(body::unreadable)?;
         let file = writer.as_raw_fd();
-        let statement = format!("{before}\nINTO OUTFILE '/dev/fd/{file}' TRUNCATE {after}");
+        let outfile = format!("\nINTO OUTFILE '/dev/fd/{file}' TRUNCATE {clause}");
+        let statement = [&text[..output], outfile.as_bytes(), &text[output..]].concat();
         let result = std::thread::scope(|scope| {
             let pump = scope.spawn(|| pump(reader, reply));
-            let result = self.connection.query(
-                &statement,
-                &self.request.default_format,
-                &self.request.parameters,
-            );
+            let result = self.execute(&statement);
             // The engine has opened the pipe anew; with this end closed too, the reader sees the end.
             drop(writer);
             if pump.join().is_err() {
@@ -216,10 +215,18 @@ impl Statement<'_> {
             // Either the query itself is wrong, and the error is to name its own words; or the clause went to the
             // wrong place, and the query runs without it.
             Err(exception) if exception.code == 62 && reply.is_empty() => {
-                self.buffered(&utf8(text)?, reply)
+                self.buffered(text, reply)
             }
             result => result.map(|outcome| outcome.counts()),
         }
+    }
+
+    fn execute(&self, statement: &[u8]) -> Result<Outcome, Exception> {
+        self.connection.query(
+            statement,
+            &self.request.default_format,
+            &self.request.parameters,
+        )
     }
 
     fn default_format(&self) -> Result<&str, Exception> {
@@ -234,7 +241,7 @@ impl Statement<'_> {
         Err(Exception::new(73, format!("Unknown format {format}")))
     }
 
-    fn insert(&self, head: &str, format: &str, mut rows: impl Read) -> Result<Counts, Exception> {
+    fn insert(&self, head: &[u8], format: &str, mut rows: impl Read) -> Result<Counts, Exception> {
         let mut insert = self
             .connection
             .insert(head, format, &self.request.parameters)?;
@@ -252,7 +259,8 @@ impl Statement<'_> {
     /// The engine's streamed inserts refuse a SELECT, so that `input()` reads the body from a file instead.
     fn insert_select(
         &self,
-        around: (String, String),
+        before: &[u8],
+        after: &[u8],
         format: &str,
         mut rows: impl Read,
     ) -> Result<Counts, Exception> {
@@ -262,23 +270,14 @@ impl Statement<'_> {
             .and_then(|_| file.flush())
             .map_err(body::unreadable)?;
         let path = quote(&file.path().to_string_lossy());
-        let statement = format!("{}file({path}, {}, {}", around.0, quote(format), around.1);
+        let function = format!("file({path}, {}, ", quote(format));
+        let statement = [before, function.as_bytes(), after].concat();
         self.query.check()?;
-        self.connection
-            .query(
-                &statement,
-                &self.request.default_format,
-                &self.request.parameters,
-            )
-            .map(|o| o.counts())
+        self.execute(&statement).map(|outcome| outcome.counts())
     }
 
-    fn buffered(&self, statement: &str, reply: &mut Reply) -> Result<Counts, Exception> {
-        let outcome = self.connection.query(
-            statement,
-            &self.request.default_format,
-            &self.request.parameters,
-        )?;
+    fn buffered(&self, statement: &[u8], reply: &mut Reply) -> Result<Counts, Exception> {
+        let outcome = self.execute(statement)?;
         if !outcome.data().is_empty() {
             // A client that has gone is no failure of the statement.
             let _ = reply.write(outcome.data());
@@ -287,8 +286,8 @@ impl Statement<'_> {
     }
 
     /// `KILL QUERY WHERE query_id = '…'` with an id that a client of the front gave.
-    fn with_own_ids(&self, statement: String) -> String {
-        let own = sql::strings(statement.as_bytes())
+    fn with_own_ids(&self, statement: Vec<u8>) -> Vec<u8> {
+        let own = sql::strings(&statement)
             .iter()
             .any(|id| self.shared.queries.is_running(id));
         if own {
@@ -313,8 +312,4 @@ fn pump(mut reader: impl Read, reply: &mut Reply) {
             Err(_) => return,
         }
     }
-}
-
-fn utf8(text: &[u8]) -> Result<String, Exception> {
-    Ok(String::from_utf8_lossy(text).into_owned())
 }

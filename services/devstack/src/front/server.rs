@@ -281,3 +281,40 @@ fn is_local(headers: &HeaderMap) -> bool {
     });
     origin && text(HOST).is_none_or(local)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn local(name: hyper::header::HeaderName, value: &str) -> bool {
+        is_local(&HeaderMap::from_iter([(name, value.parse().unwrap())]))
+    }
+
+    #[test]
+    fn only_this_machine_is_answered() {
+        assert!(is_local(&HeaderMap::new()));
+        for host in [
+            "localhost",
+            "LOCALHOST:8123",
+            "127.0.0.1:1",
+            "127.1.2.3",
+            "[::1]:8123",
+            "[::1]",
+        ] {
+            assert!(local(HOST, host), "{host}");
+        }
+        for host in [
+            "evil.example",
+            "localhost.evil.example:80",
+            "10.0.0.1:8123",
+            "",
+            "[2001:db8::1]:80",
+        ] {
+            assert!(!local(HOST, host), "{host}");
+        }
+        assert!(local(ORIGIN, "http://localhost:3000"));
+        for origin in ["https://evil.example", "null", "file://"] {
+            assert!(!local(ORIGIN, origin), "{origin}");
+        }
+    }
+}

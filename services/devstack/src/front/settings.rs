@@ -73,12 +73,17 @@ impl Before {
         Ok(before)
     }
 
-    /// Puts it back.
-    pub(super) fn restore(self, connection: &Connection) -> Result<(), Exception> {
-        if !self.settings.is_empty() {
-            run(connection, &format!("SET {}", self.settings.join(", ")))?;
-        }
-        match self.database {
+    /// Puts it back; the database not when the statement was to change it. A failed query stays in the list of running
+    /// ones until its connection runs the next, which this does in any case.
+    pub(super) fn restore(
+        self,
+        connection: &Connection,
+        keep_database: bool,
+    ) -> Result<(), Exception> {
+        let mut changes = self.settings;
+        changes.push(format!("{ID_SETTING} = DEFAULT"));
+        run(connection, &format!("SET {}", changes.join(", ")))?;
+        match self.database.filter(|_| !keep_database) {
             Some(database) => run(connection, &format!("USE {}", quote_name(&database))),
             None => Ok(()),
         }
@@ -108,4 +113,22 @@ fn strings(mut bytes: &[u8]) -> Vec<String> {
         bytes = rest;
     }
     all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_cannot_be_left() {
+        assert_eq!(quote(r"a'b\"), r"'a\'b\\'");
+        assert_eq!(quote_name("a`b"), r"`a\`b`");
+    }
+
+    #[test]
+    fn strings_of_a_binary_result() {
+        let long = "x".repeat(300);
+        let bytes = [&[1, b'a', 0, 0xac, 0x02][..], long.as_bytes()].concat();
+        assert_eq!(strings(&bytes), ["a", "", &long]);
+    }
 }

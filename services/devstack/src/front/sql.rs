@@ -270,15 +270,15 @@ pub(super) fn strings(text: &[u8]) -> Vec<String> {
 }
 
 /// Puts an expression in the place of a bare word.
-pub(super) fn replace_word(text: &str, word: &str, expression: &str) -> String {
-    let mut out = String::new();
+pub(super) fn replace_word(text: &[u8], word: &str, expression: &str) -> Vec<u8> {
+    let mut out = Vec::new();
     let mut at = 0;
-    for token in Tokens::new(text.as_bytes()).filter(|token| token.is(text.as_bytes(), word)) {
-        out.push_str(&text[at..token.start]);
-        out.push_str(expression);
+    for token in Tokens::new(text).filter(|token| token.is(text, word)) {
+        out.extend_from_slice(&text[at..token.start]);
+        out.extend_from_slice(expression.as_bytes());
         at = token.end;
     }
-    out.push_str(&text[at..]);
+    out.extend_from_slice(&text[at..]);
     out
 }
 
@@ -445,3 +445,6 @@ impl Iterator for Tokens<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
