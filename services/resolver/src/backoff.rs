@@ -21,3 +21,20 @@ impl Backoff {
         self.next = (self.next * 2).min(Self::LAST);
     }
 }
+
+/// Asks Kafka until it answers; what does not pass by itself is returned.
+pub(crate) async fn until_answered<T, F>(doing: &str, ask: impl Fn() -> F) -> stream::Result<T>
+where
+    F: Future<Output = stream::Result<T>>,
+{
+    let mut backoff = Backoff::new();
+    loop {
+        match ask().await {
+            Err(error) if error.is_retriable() => {
+                tracing::warn!(%error, "kafka is away while {doing}, trying again");
+                backoff.wait().await;
+            }
+            other => return other,
+        }
+    }
+}

@@ -15,7 +15,9 @@ static CRASH_AT: OnceLock<Option<CrashAt>> = OnceLock::new();
 
 /// Passes a place; kills the process if a test asked for that.
 pub(crate) fn failpoint(place: &str) {
-    let Some(crash_at) = CRASH_AT.get_or_init(read_environment) else { return };
+    let Some(crash_at) = CRASH_AT.get_or_init(read_environment) else {
+        return;
+    };
     if crash_at.place == place && crash_at.passes_left.fetch_sub(1, Ordering::Relaxed) == 1 {
         eprintln!("failpoint {place}: killing this process");
         // SAFETY: kill and getpid take no pointers and have no preconditions.

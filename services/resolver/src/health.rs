@@ -87,7 +87,11 @@ impl Health {
             ready: obstacles.is_empty(),
             obstacles,
             pid: std::process::id(),
-            partitions: self.owned.iter().map(|(name, owned)| ((*name).to_owned(), owned.load(Ordering::Relaxed))).collect(),
+            partitions: self
+                .owned
+                .iter()
+                .map(|(name, owned)| ((*name).to_owned(), owned.load(Ordering::Relaxed)))
+                .collect(),
             records: RecordTotals {
                 stored: total(&self.totals.stored),
                 duplicate: total(&self.totals.duplicate),

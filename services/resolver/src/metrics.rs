@@ -99,7 +99,8 @@ impl Drop for Timer {
 
 impl Recorder {
     pub(crate) fn new(pipeline: &'static str, totals: Arc<Totals>) -> Self {
-        let stages = Stage::ALL.map(|(_, stage)| histogram!(name::STAGE_SECONDS, "pipeline" => pipeline, "stage" => stage));
+        let stages =
+            Stage::ALL.map(|(_, stage)| histogram!(name::STAGE_SECONDS, "pipeline" => pipeline, "stage" => stage));
         let outcome = |outcome| counter!(name::REQUESTS, "outcome" => outcome);
         Self {
             stages,
@@ -124,12 +125,19 @@ impl Recorder {
         self.totals.duplicate.fetch_add(written.duplicate, Ordering::Relaxed);
         self.totals.rejected.fetch_add(written.rejected.values().sum(), Ordering::Relaxed);
         let source = batch.raw.source as usize;
-        let Some((stored, duplicate, rejected)) = self.records.get(source) else { return };
+        let Some((stored, duplicate, rejected)) = self.records.get(source) else {
+            return;
+        };
         stored.increment(written.stored);
         duplicate.increment(written.duplicate);
         for (reason, counter) in Reason::ALL.iter().zip(rejected) {
             counter.increment(written.rejected.get(reason.as_str()).copied().unwrap_or(0));
         }
+    }
+
+    /// Counts an acknowledged batch of a pipeline whose records have no fates.
+    pub(crate) fn plain_batch(&self) {
+        self.batches.increment(1);
     }
 
     /// Counts answered attribution requests.
@@ -144,9 +152,9 @@ impl Recorder {
 
 fn outcomes(source: Source) -> (Counter, Counter, Vec<Counter>) {
     let source = source.as_str();
-    let rejected = Reason::ALL.map(|reason| {
-        counter!(name::RECORDS, "source" => source, "outcome" => "rejected", "reason" => reason.as_str())
-    });
+    let rejected = Reason::ALL.map(
+        |reason| counter!(name::RECORDS, "source" => source, "outcome" => "rejected", "reason" => reason.as_str()),
+    );
     (
         counter!(name::RECORDS, "source" => source, "outcome" => "stored"),
         counter!(name::RECORDS, "source" => source, "outcome" => "duplicate"),

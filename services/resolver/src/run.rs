@@ -14,6 +14,7 @@ use stream::{
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
+use crate::backoff::until_answered;
 use crate::engine::{Cpu, Group, GroupSettings, Limits, Pipeline};
 use crate::health::Health;
 use crate::metrics::{GraphGauges, Recorder, Totals, name};
@@ -104,7 +105,7 @@ impl Parts {
         let admin = Admin::connect(&settings.kafka)?;
         let topics = Topics::load_default().with_prefix(&settings.kafka.topic_prefix);
         let names = topics.all().map(|topic| topic.name.as_str());
-        let mut infos = admin.describe_topics(&names).await?;
+        let mut infos = until_answered("describing the topics", || admin.describe_topics(&names)).await?;
         Admin::require_log_append_time(&infos)?;
         let [log_topic, requests_topic, dead_letters_topic] = [6, 6, 6].map(|at| infos.remove(at));
         let store = Store::connect_patiently(&settings.clickhouse).await?;
@@ -123,7 +124,7 @@ impl Parts {
         let applier = Arc::new(Applier(Arc::clone(&graph)));
         let follower = Follower::spawn(&settings.kafka, &log_topic, &log, applier, rules, 0).await?;
         Ok(Self {
-            cluster_id: admin.cluster_id().await?,
+            cluster_id: until_answered("asking for the cluster's id", || admin.cluster_id()).await?,
             cpu: Cpu::new(settings.resolver.cpu_slots()),
             dictionary: DictionaryReloader::default(),
             totals: Arc::default(),
@@ -182,11 +183,8 @@ impl Parts {
         index: usize,
     ) -> Result<Group<P>> {
         let config = &self.settings.resolver;
-        let limits = Limits {
-            records: config.batch_max_records,
-            bytes: config.batch_max_bytes,
-            age: config.batch_max_age(),
-        };
+        let limits =
+            Limits { records: config.batch_max_records, bytes: config.batch_max_bytes, age: config.batch_max_age() };
         let group = self.settings.kafka.group(P::NAME);
         let consumer_limits = ConsumerLimits {
             buffer_bytes_per_partition: usize::try_from(config.buffer_max_bytes).unwrap_or(usize::MAX),
@@ -355,6 +353,7 @@ fn decision_hash(settings: &Settings, hasher: &identity::Hasher) -> u64 {
     for schema in schemas::avro::ALL {
         add(schema.current.as_bytes());
     }
+    add(&decode::SEMANTICS_VERSION.to_le_bytes());
     add(&hasher.rules_hash());
     add(format!("{:?}", settings.decode).as_bytes());
     add(format!("{:?}", settings.enrich).as_bytes());

@@ -45,7 +45,15 @@ pub(crate) struct Collector {
 
 impl Collector {
     pub(crate) fn new(first: i64, limits: Limits) -> Self {
-        Self { limits, waiting: VecDeque::new(), bytes: 0, chunks: VecDeque::new(), first, read_to: first, oldest: None }
+        Self {
+            limits,
+            waiting: VecDeque::new(),
+            bytes: 0,
+            chunks: VecDeque::new(),
+            first,
+            read_to: first,
+            oldest: None,
+        }
     }
 
     /// Takes records in. Those below what was read already (a fetch that began early) are dropped.
@@ -127,7 +135,9 @@ impl Collector {
 
     /// Gives back the tail of the range that was cut last.
     pub(crate) fn put_back(&mut self, tail: Vec<RawRecord>, now: Instant) {
-        let Some(first) = tail.first().map(|record| record.offset) else { return };
+        let Some(first) = tail.first().map(|record| record.offset) else {
+            return;
+        };
         self.first = first;
         self.bytes += tail.iter().map(record_bytes).sum::<u64>();
         for record in tail.into_iter().rev() {

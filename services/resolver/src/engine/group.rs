@@ -4,14 +4,14 @@ use schemas::Source;
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use stream::{ConsumerEvent, ConsumerHandle, Epoch, PartitionId, TopicInfo};
+use stream::{ConsumerEvent, ConsumerHandle, Epoch, PartitionId, StreamError, TopicInfo};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::Limits;
 use super::partition::{Inbound, PartitionTask};
 use super::pipeline::{Assignment, Pipeline};
-use crate::{Result, ResolverError, Shutdown};
+use crate::{ResolverError, Result, Shutdown};
 
 /// What a group's partitions have in common.
 #[derive(Debug, Clone)]
@@ -94,7 +94,9 @@ impl<P: Pipeline> Group<P> {
     ) -> Result<()> {
         match event {
             ConsumerEvent::Assigned { partition, epoch, committed, low, high } => {
-                let Some(topic) = self.topics.get(usize::from(partition.topic_index)) else { return Ok(()) };
+                let Some(topic) = self.topics.get(usize::from(partition.topic_index)) else {
+                    return Ok(());
+                };
                 tracing::info!(
                     pipeline = P::NAME, topic = %topic.name, partition = partition.partition, epoch,
                     committed = committed.as_ref().map(|committed| committed.offset), low, high, "partition assigned"
@@ -103,7 +105,12 @@ impl<P: Pipeline> Group<P> {
                     topic: topic.clone(),
                     topic_index: partition.topic_index,
                     partition: partition.partition,
-                    source: self.settings.sources.get(usize::from(partition.topic_index)).copied().unwrap_or(Source::Web),
+                    source: self
+                        .settings
+                        .sources
+                        .get(usize::from(partition.topic_index))
+                        .copied()
+                        .unwrap_or(Source::Web),
                 };
                 let (inbox, receiver) = unbounded_channel();
                 let task = PartitionTask {
@@ -138,6 +145,12 @@ impl<P: Pipeline> Group<P> {
                 }
             }
             ConsumerEvent::Error { fatal: true, error, .. } => return Err(error.into()),
+            // Retention took records that were not read: a person must know, and the next start begins at what is left.
+            ConsumerEvent::Error {
+                partition: Some(_), error: error @ StreamError::OffsetOutOfRange { .. }, ..
+            } => {
+                return Err(error.into());
+            }
             ConsumerEvent::Error { partition, error, .. } => {
                 tracing::warn!(pipeline = P::NAME, ?partition, %error, "the consumer reports an error and goes on");
             }

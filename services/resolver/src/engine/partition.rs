@@ -70,7 +70,9 @@ impl<P: Pipeline> PartitionTask<P> {
 
     /// Where to begin, and what was announced there. A plan for a topic of another id is void: the topic was recreated.
     fn resume_point(&self) -> Result<(i64, Option<Plan>)> {
-        let Some(committed) = &self.committed else { return Ok((self.low, None)) };
+        let Some(committed) = &self.committed else {
+            return Ok((self.low, None));
+        };
         let offset = committed.offset.max(self.low);
         match Plan::decode(&committed.metadata, committed.offset)? {
             Some(plan) if plan.topic_id == self.assignment.topic.id => Ok((offset, Some(plan))),
@@ -89,7 +91,9 @@ impl<P: Pipeline> PartitionTask<P> {
 
 impl<P: Pipeline> Running<P> {
     async fn replay(&mut self, plan: Plan) -> Result<()> {
-        let Some(current) = self.task.pipeline.decision_hash() else { return Ok(()) };
+        let Some(current) = self.task.pipeline.decision_hash() else {
+            return Ok(());
+        };
         // Where retention has taken the announced batch's beginning, its boundaries are no longer those of its tokens.
         let is_whole = self.task.committed.as_ref().is_some_and(|committed| committed.offset >= self.task.low);
         let send = match plan.decision_hash == current && is_whole {
@@ -122,7 +126,9 @@ impl<P: Pipeline> Running<P> {
 
     async fn go_on(&mut self) -> Result<()> {
         while self.wait_for_batch().await? {
-            let Some(range) = self.collector.cut() else { continue };
+            let Some(range) = self.collector.cut() else {
+                continue;
+            };
             let (first, mut end) = (range.first, range.end);
             let (prepared, tail) = self.prepare(range, true).await?;
             end = tail.first().map_or(end, |record| record.offset);
@@ -213,7 +219,9 @@ impl<P: Pipeline> Running<P> {
     }
 
     async fn process(&mut self, prepared: P::Prepared, send: SendMode) -> Result<()> {
-        let Some(state) = self.state.as_mut() else { return Ok(()) };
+        let Some(state) = self.state.as_mut() else {
+            return Ok(());
+        };
         self.task.pipeline.process(state, prepared, send).await
     }
 

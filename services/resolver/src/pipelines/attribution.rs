@@ -6,14 +6,13 @@ use attribute::AttributionConfig;
 use rustc_hash::FxHashMap;
 use schemas::{AttributionRequest, Key, RawBatch, RawRecord, RequestReason};
 use std::sync::Arc;
-use std::time::Duration;
 use store::Store;
 use stream::{Follower, LogProducer, RequestProducer};
 
-use super::{paths, requests};
+use super::{paths, requests, wait};
+use crate::Result;
 use crate::engine::{Assignment, Cpu, Pipeline, SendMode};
 use crate::metrics::{Recorder, Stage};
-use crate::{ResolverError, Result};
 
 /// The attribution pipeline.
 pub(crate) struct Attribution {
@@ -52,7 +51,7 @@ impl Pipeline for Attribution {
     async fn prepare(&self, raw: RawBatch, _: bool) -> Result<(Requested, Vec<RawRecord>)> {
         let mut requested = Requested { customers: FxHashMap::default(), last_append_ms: 0 };
         for record in &raw.records {
-            let request = request(&raw, record)?;
+            let request = requests::decode(&raw, record)?;
             requested.customers.insert(request.customer, record.offset);
             requested.last_append_ms = requested.last_append_ms.max(record.append_time_ms);
         }
@@ -60,15 +59,17 @@ impl Pipeline for Attribution {
     }
 
     async fn process(&self, (): &mut (), requested: Requested, _: SendMode) -> Result<()> {
-        self.wait_for_touches(requested.last_append_ms).await;
-        self.wait_for_graph().await?;
+        wait::for_touches(requested.last_append_ms, self.request_delay_ms).await;
+        wait::for_graph(&self.log, &self.follower).await?;
         let _timer = self.recorder.time(Stage::Attribute);
         let (customers, moved) = self.current(requested.customers);
         self.requests.send(&moved).await?;
         let keys = paths::keys(&customers);
         let conversions = self.store.load_conversions(&keys).await?;
         self.recorder.requests(customers.len(), moved.len(), conversions.len());
-        let Some(span) = paths::span(&conversions, &self.config) else { return Ok(()) };
+        let Some(span) = paths::span(&conversions, &self.config) else {
+            return Ok(());
+        };
         let keys = paths::keys_of_converted(&customers, &conversions);
         let touches = self.store.load_touches(&keys, span.0, span.1).await?;
         let computed = self.cpu.run(|| paths::compute(&customers, conversions, touches, &self.config)).await;
@@ -78,24 +79,6 @@ impl Pipeline for Attribution {
 }
 
 impl Attribution {
-    /// A request is answered no sooner than its delay after its append, so that a touch is either stored by then, or late
-    /// and asks by itself.
-    async fn wait_for_touches(&self, last_append_ms: i64) {
-        let wait_ms = last_append_ms + self.request_delay_ms - requests::now_ms();
-        // A broker whose clock is ahead must not stop the pipeline.
-        let wait_ms = wait_ms.clamp(0, 2 * self.request_delay_ms);
-        tokio::time::sleep(Duration::from_millis(wait_ms.unsigned_abs())).await;
-    }
-
-    /// Waits until the graph holds every change that was logged before the rows are loaded.
-    async fn wait_for_graph(&self) -> Result<()> {
-        let end = self.log.end_offset().await?;
-        if end > 0 {
-            self.follower.wait_applied(end - 1).await?;
-        }
-        Ok(())
-    }
-
     /// The customers as the graph knows them now, and requests for those that merged into another meanwhile.
     fn current(&self, requested: FxHashMap<Key, i64>) -> (Vec<paths::Customer>, Vec<AttributionRequest>) {
         let mut current = Vec::with_capacity(requested.len());
@@ -110,15 +93,4 @@ impl Attribution {
         }
         (current, moved)
     }
-}
-
-fn request(raw: &RawBatch, record: &RawRecord) -> Result<AttributionRequest> {
-    schemas::request::decode_request(record.payload.as_deref().unwrap_or_default()).map_err(|error| {
-        ResolverError::Undecodable {
-            topic: raw.topic.to_string(),
-            partition: raw.partition,
-            offset: record.offset,
-            detail: error.to_string(),
-        }
-    })
 }

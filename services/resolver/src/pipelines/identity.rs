@@ -1,18 +1,18 @@
 //! `identity.log` → wait for the graph → read its state → store → `identity_map`, `identity_links`,
 //! `identity_conflicts`. At least once, idempotent by version.
 
-use ::identity::{Component, Conflict, Graph, Hasher};
-use schemas::{Command, Identifier, RawBatch, RawRecord};
-use std::ops::RangeInclusive;
+use ::identity::{Graph, Hasher};
+use schemas::{RawBatch, RawRecord};
 use std::sync::Arc;
-use store::{ConflictRow, IdentityMapRow, LinkEnd, LinkRow, Store};
+use store::Store;
 use stream::{Follower, RequestProducer};
 
+use super::log_entry::{self, Entry};
 use super::requests;
+use crate::Result;
 use crate::engine::{Assignment, Pipeline, SendMode};
 use crate::metrics::{Recorder, Stage};
 use crate::run::DictionaryReloader;
-use crate::{ResolverError, Result};
 
 /// Components read from the graph at once.
 const COMPONENTS_AT_ONCE: usize = 50_000;
@@ -28,15 +28,14 @@ pub(crate) struct IdentityMap {
     pub(crate) recorder: Recorder,
 }
 
-/// One message of the log.
-pub(crate) struct Entry {
-    offset: i64,
-    append_time_ms: i64,
-    commands: Vec<Command>,
+/// Every component that changed up to this version is in `identity_map`.
+#[derive(Default)]
+pub(crate) struct Written {
+    up_to: u64,
 }
 
 impl Pipeline for IdentityMap {
-    type State = ();
+    type State = Written;
     type Prepared = Vec<Entry>;
     const NAME: &'static str = "identity";
 
@@ -44,108 +43,40 @@ impl Pipeline for IdentityMap {
         None
     }
 
-    async fn open(&self, _: &Assignment, _: i64, _: i64) -> Result<()> {
+    async fn open(&self, _: &Assignment, _: i64, _: i64) -> Result<Written> {
         // A crash may have come between the map and the dictionary.
         self.dictionary.ask();
-        Ok(())
+        Ok(Written::default())
     }
 
     async fn prepare(&self, raw: RawBatch, _: bool) -> Result<(Vec<Entry>, Vec<RawRecord>)> {
-        let entries: Result<Vec<_>> = raw.records.iter().map(|record| entry(&raw, record)).collect();
+        let entries: Result<Vec<_>> = raw.records.iter().map(|record| log_entry::decode(&raw, record)).collect();
         Ok((entries?, Vec::new()))
     }
 
-    async fn process(&self, (): &mut (), entries: Vec<Entry>, _: SendMode) -> Result<()> {
-        let (Some(first), Some(last)) = (entries.first(), entries.last()) else { return Ok(()) };
+    async fn process(&self, written: &mut Written, entries: Vec<Entry>, _: SendMode) -> Result<()> {
+        let (Some(first), Some(last)) = (entries.first(), entries.last()) else {
+            return Ok(());
+        };
         let _timer = self.recorder.time(Stage::Map);
         self.follower.wait_applied(last.offset).await?;
-        self.store.write_links(&self.links(&entries)).await?;
-        self.store.write_conflicts(&self.conflicts(&entries, first.offset..=last.offset)).await?;
+        self.store.write_links(&log_entry::links(&entries, &self.hasher)).await?;
+        let conflicts = self.graph.conflicts_in(first.offset..=last.offset);
+        self.store.write_conflicts(&log_entry::conflicts(&entries, conflicts, &self.hasher)).await?;
         // From state, not from the messages: a replica that is ahead of the store loses nothing.
-        let mut version = u64::try_from(first.offset).unwrap_or(0);
+        let mut version = u64::try_from(first.offset).unwrap_or(0).max(written.up_to);
         loop {
             let changes = self.graph.changed_since(version, COMPONENTS_AT_ONCE);
-            self.store.write_identity_map(&map_rows(&changes.components)).await?;
+            self.store.write_identity_map(&log_entry::map_rows(&changes.components)).await?;
             self.requests.send(&requests::of_changes(&changes.components)).await?;
+            version = changes.complete_to;
+            written.up_to = version;
             if changes.caught_up {
                 break;
             }
-            version = changes.complete_to;
         }
         self.dictionary.ask();
+        self.recorder.plain_batch();
         Ok(())
     }
-}
-
-impl IdentityMap {
-    /// The edges as logged, one row each.
-    fn links(&self, entries: &[Entry]) -> Vec<LinkRow> {
-        let mut rows = Vec::new();
-        for entry in entries {
-            let links = entry.commands.iter().filter_map(|command| match command {
-                Command::Link { edges, provenance } => Some((edges, provenance)),
-                Command::Rules { .. } => None,
-            });
-            let edges = links.flat_map(|(edges, provenance)| edges.iter().map(move |edge| (edge, provenance)));
-            for (ordinal, (edge, provenance)) in (0..).zip(edges) {
-                rows.push(LinkRow {
-                    log_offset: entry.offset,
-                    ordinal,
-                    a: self.end(edge.hub),
-                    b: self.end(edge.other),
-                    source: provenance.source.clone(),
-                    event_id: provenance.event_id.clone(),
-                    event_time_ms: provenance.event_time_ms,
-                    logged_at_ms: entry.append_time_ms,
-                });
-            }
-        }
-        rows
-    }
-
-    /// The conflicts that the graph met in these messages, each with the provenance of the command that brought it about.
-    fn conflicts(&self, entries: &[Entry], offsets: RangeInclusive<i64>) -> Vec<ConflictRow> {
-        let row = |conflict: Conflict| {
-            let entry = entries.binary_search_by_key(&conflict.log_offset, |entry| entry.offset).ok()?;
-            let Command::Link { provenance, .. } = entries[entry].commands.get(conflict.command as usize)? else {
-                return None;
-            };
-            Some(ConflictRow {
-                log_offset: conflict.log_offset,
-                ordinal: conflict.ordinal,
-                kind: conflict.kind.as_str().into(),
-                rule: conflict.rule.as_str().into(),
-                a: self.end(conflict.a),
-                b: self.end(conflict.b),
-                source: provenance.source.clone(),
-                event_id: provenance.event_id.clone(),
-                event_time_ms: provenance.event_time_ms,
-                logged_at_ms: conflict.logged_at_ms,
-            })
-        };
-        self.graph.conflicts_in(offsets).into_iter().filter_map(row).collect()
-    }
-
-    fn end(&self, identifier: Identifier) -> LinkEnd {
-        LinkEnd { key: identifier.key, kind: self.hasher.type_name(identifier.kind).into() }
-    }
-}
-
-fn map_rows(components: &[Component]) -> Vec<IdentityMapRow> {
-    let rows = components.iter().flat_map(|component| {
-        let (customer_id, version) = (component.customer_id, component.version);
-        component.keys.iter().map(move |member| IdentityMapRow { identity_key: member.key, customer_id, version })
-    });
-    rows.collect()
-}
-
-fn entry(raw: &RawBatch, record: &RawRecord) -> Result<Entry> {
-    let commands = schemas::command::decode_commands(record.payload.as_deref().unwrap_or_default());
-    let commands = commands.map_err(|error| ResolverError::Undecodable {
-        topic: raw.topic.to_string(),
-        partition: raw.partition,
-        offset: record.offset,
-        detail: error.to_string(),
-    })?;
-    Ok(Entry { offset: record.offset, append_time_ms: record.append_time_ms, commands })
 }

@@ -4,8 +4,13 @@ pub(crate) mod events;
 pub(crate) mod identity;
 pub(crate) mod attribution;
 
+mod partition_state;
+mod prepared;
 mod deduplicate;
+mod links;
 mod months;
+mod log_entry;
+mod wait;
 mod paths;
 mod requests;
 pub(crate) mod schema_table;

@@ -3,11 +3,13 @@
 use schemas::RawRecord;
 use std::collections::BTreeSet;
 
-use super::events::Prepared;
+use super::prepared::Prepared;
 
 /// Keeps the longest head of the batch that touches at most `most` months, and gives back the records of the rest.
 pub(crate) fn cut(mut batch: Prepared, most: usize) -> (Prepared, Vec<RawRecord>) {
-    let Some(offset) = first_beyond(&batch, most) else { return (batch, Vec::new()) };
+    let Some(offset) = first_beyond(&batch, most) else {
+        return (batch, Vec::new());
+    };
     batch.events.retain(|keyed| keyed.event.position.offset < offset);
     batch.rejections.retain(|rejection| rejection.position.offset < offset);
     let at = batch.raw.records.partition_point(|record| record.offset < offset);

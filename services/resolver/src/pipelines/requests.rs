@@ -1,10 +1,12 @@
 //! Whose attribution may have changed by what was just stored.
 
-use rustc_hash::FxHashSet;
 use ::identity::Component;
-use schemas::{AttributionRequest, EnrichedEvent, RequestReason};
+use rustc_hash::FxHashSet;
+use schemas::{AttributionRequest, EnrichedEvent, RawBatch, RawRecord, RequestReason};
 use std::time::{SystemTime, UNIX_EPOCH};
 use store::{ExactBatch, Written};
+
+use crate::{ResolverError, Result};
 
 /// Requests for the customers of the batch's conversions and of its late touches. Calling a touch late is always safe,
 /// so every touch is of a batch that was asked for, or was stored while the clocks disagreed.
@@ -32,10 +34,8 @@ pub(crate) fn of_batch(batch: &ExactBatch, written: &Written, late_touch_ms: i64
 
 /// Requests for every changed component.
 pub(crate) fn of_changes(components: &[Component]) -> Vec<AttributionRequest> {
-    let request = |component: &Component| AttributionRequest {
-        customer: component.customer_id,
-        reason: RequestReason::Identity,
-    };
+    let request =
+        |component: &Component| AttributionRequest { customer: component.customer_id, reason: RequestReason::Identity };
     components.iter().map(request).collect()
 }
 
@@ -43,4 +43,16 @@ pub(crate) fn of_changes(components: &[Component]) -> Vec<AttributionRequest> {
 pub(crate) fn now_ms() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Reads one request; only our own processes write them.
+pub(crate) fn decode(raw: &RawBatch, record: &RawRecord) -> Result<AttributionRequest> {
+    schemas::request::decode_request(record.payload.as_deref().unwrap_or_default()).map_err(|error| {
+        ResolverError::Undecodable {
+            topic: raw.topic.to_string(),
+            partition: raw.partition,
+            offset: record.offset,
+            detail: error.to_string(),
+        }
+    })
 }

@@ -23,7 +23,9 @@ impl SharedSchemas {
     pub(crate) async fn covering(&self, batch: &RawBatch) -> Result<Arc<SchemaTable>> {
         let table = self.current();
         let missing = decode::missing_confluent_ids(batch, &table);
-        let Some(registry) = self.registry.as_ref().filter(|_| !missing.is_empty()) else { return Ok(table) };
+        let Some(registry) = self.registry.as_ref().filter(|_| !missing.is_empty()) else {
+            return Ok(table);
+        };
         let mut fetched = Vec::with_capacity(missing.len());
         for id in missing {
             if let Some(schema) = registry.schema(id).await? {

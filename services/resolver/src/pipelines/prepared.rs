@@ -1,0 +1,9 @@
+use ::identity::KeyedEvent;
+use schemas::{RawBatch, Rejection};
+
+/// A batch whose records were decoded and whose identifiers are keys.
+pub(crate) struct Prepared {
+    pub(super) raw: RawBatch,
+    pub(super) events: Vec<KeyedEvent>,
+    pub(super) rejections: Vec<Rejection>,
+}
