@@ -1,10 +1,7 @@
 //! "Did you mean": the known name that looks most like an unknown one.
 
 /// The candidate that is few enough edits away from `unknown` to be what was meant.
-pub(crate) fn nearest<'a>(
-    unknown: &str,
-    candidates: impl IntoIterator<Item = &'a str>,
-) -> Option<&'a str> {
+pub(crate) fn nearest<'a>(unknown: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = fold(unknown);
     let limit = (wanted.chars().count() / 3).max(1) + 1;
     candidates
@@ -17,10 +14,7 @@ pub(crate) fn nearest<'a>(
 
 /// Case and separators are what people get wrong most: they cost nothing.
 fn fold(name: &str) -> String {
-    name.chars()
-        .filter(|c| !matches!(c, '_' | '-' | ' '))
-        .flat_map(char::to_lowercase)
-        .collect()
+    name.chars().filter(|c| !matches!(c, '_' | '-' | ' ')).flat_map(char::to_lowercase).collect()
 }
 
 /// Levenshtein distance.

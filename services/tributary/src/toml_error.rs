@@ -9,10 +9,7 @@ pub(crate) fn describe(path: &Path, text: &str, error: &toml::de::Error) -> Stri
     let message = explain(error.message());
     match error.span() {
         Some(span) => {
-            let line = text
-                .get(..span.start)
-                .map_or(0, |before| before.matches('\n').count())
-                + 1;
+            let line = text.get(..span.start).map_or(0, |before| before.matches('\n').count()) + 1;
             format!("{}, line {line}: {message}", path.display())
         }
         None => format!("{}: {message}", path.display()),
@@ -30,10 +27,7 @@ pub(crate) fn explain(message: &str) -> String {
     match nearest(unknown, known.iter().copied()) {
         Some(near) => format!("unknown key `{unknown}`, did you mean `{near}`?"),
         None if known.is_empty() => format!("unknown key `{unknown}`"),
-        None => format!(
-            "unknown key `{unknown}`, known here are {}",
-            known.join(", ")
-        ),
+        None => format!("unknown key `{unknown}`, known here are {}", known.join(", ")),
     }
 }
 
@@ -51,13 +45,7 @@ mod tests {
             explain("unknown field `x`, expected `brokers` or `user`"),
             "unknown key `x`, known here are brokers, user"
         );
-        assert_eq!(
-            explain("unknown field `x`, there are no fields"),
-            "unknown key `x`"
-        );
-        assert_eq!(
-            explain("missing field `source`\n"),
-            "missing field `source`"
-        );
+        assert_eq!(explain("unknown field `x`, there are no fields"), "unknown key `x`");
+        assert_eq!(explain("missing field `source`\n"), "missing field `source`");
     }
 }

@@ -11,10 +11,9 @@ pub(super) fn run(action: ConfigAction, loaded: Result<Loaded>) -> anyhow::Resul
     let loaded = loaded?;
     match action {
         ConfigAction::Show => {
-            print!(
-                "{}",
-                redacted(&loaded.config).context("the configuration cannot be written as TOML")?
-            );
+            let set = if loaded.config.identity.secret.as_bytes().is_empty() { "not set" } else { "set" };
+            println!("# identity.secret is {set}; it is never shown\n");
+            print!("{}", redacted(&loaded.config).context("the configuration cannot be written as TOML")?);
             Ok(())
         }
         ConfigAction::Check => check(&loaded),
@@ -35,11 +34,7 @@ fn check(loaded: &Loaded) -> anyhow::Result<()> {
     }
     let config = &loaded.config;
     println!("kafka        {}", config.kafka.brokers);
-    println!(
-        "clickhouse   {}, database {}",
-        config.clickhouse.url_without_password(),
-        config.clickhouse.database
-    );
+    println!("clickhouse   {}, database {}", config.clickhouse.url_without_password(), config.clickhouse.database);
     contradictions(config)?;
     if config.identity.secret.as_bytes().is_empty() {
         println!(
@@ -60,6 +55,5 @@ pub(super) fn contradictions(config: &Config) -> anyhow::Result<()> {
 /// The hasher of the configured rules.
 pub(super) fn hasher(config: &Config) -> anyhow::Result<identity::Hasher> {
     let rules = config.identity.clone();
-    identity::Hasher::new(config.identity.secret.as_bytes(), rules)
-        .context("configuration section [identity]")
+    identity::Hasher::new(config.identity.secret.as_bytes(), rules).context("configuration section [identity]")
 }

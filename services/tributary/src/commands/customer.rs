@@ -44,17 +44,9 @@ pub(super) async fn run(config: Config, args: CustomerArgs) -> anyhow::Result<()
         writeln!(out, "{}", serde_json::to_string_pretty(&customers)?)?;
         return Ok(());
     }
-    anyhow::ensure!(
-        !customers.is_empty(),
-        "nobody is known by this value ({})",
-        tried(&candidates)
-    );
+    anyhow::ensure!(!customers.is_empty(), "nobody is known by this value ({})", tried(&candidates));
     if customers.len() > 1 {
-        writeln!(
-            out,
-            "{} customers are known by this value; --type tells them apart\n",
-            customers.len()
-        )?;
+        writeln!(out, "{} customers are known by this value; --type tells them apart\n", customers.len())?;
     }
     for customer in &customers {
         write!(out, "{}", render(customer))?;
@@ -69,50 +61,26 @@ struct Candidate {
 }
 
 fn tried(candidates: &[Candidate]) -> String {
-    let kinds: Vec<&str> = candidates
-        .iter()
-        .map(|candidate| candidate.kind.as_str())
-        .collect();
-    if kinds.is_empty() {
-        "it is no usable identifier".to_owned()
-    } else {
-        format!("tried as {}", kinds.join(", "))
-    }
+    let kinds: Vec<&str> = candidates.iter().map(|candidate| candidate.kind.as_str()).collect();
+    if kinds.is_empty() { "it is no usable identifier".to_owned() } else { format!("tried as {}", kinds.join(", ")) }
 }
 
 /// The keys under every identifier type, or under the named one; a UUID may also be an id that we printed ourselves.
 fn candidates(config: &Config, args: &CustomerArgs) -> anyhow::Result<Vec<Candidate>> {
     let hasher = hasher(config)?;
-    let names: Vec<&str> = hasher
-        .rules()
-        .types
-        .iter()
-        .map(|rule| rule.name.as_str())
-        .collect();
+    let names: Vec<&str> = hasher.rules().types.iter().map(|rule| rule.name.as_str()).collect();
     if let Some(kind) = &args.kind {
-        anyhow::ensure!(
-            names.contains(&kind.as_str()),
-            "no identifier type `{kind}`; there are {}",
-            names.join(", ")
-        );
+        anyhow::ensure!(names.contains(&kind.as_str()), "no identifier type `{kind}`; there are {}", names.join(", "));
     }
-    let wanted = names
-        .iter()
-        .filter(|name| args.kind.as_deref().is_none_or(|kind| kind == **name));
+    let wanted = names.iter().filter(|name| args.kind.as_deref().is_none_or(|kind| kind == **name));
     let mut candidates: Vec<Candidate> = wanted
         .filter_map(|name| {
             let found = hasher.key(name, &args.value)?;
-            Some(Candidate {
-                kind: (*name).to_owned(),
-                key: found.key,
-            })
+            Some(Candidate { kind: (*name).to_owned(), key: found.key })
         })
         .collect();
     if let (None, Ok(id)) = (&args.kind, Uuid::parse_str(args.value.trim())) {
-        candidates.push(Candidate {
-            kind: "customer id".to_owned(),
-            key: Key(id.as_u128()),
-        });
+        candidates.push(Candidate { kind: "customer id".to_owned(), key: Key(id.as_u128()) });
     }
     Ok(candidates)
 }
@@ -131,21 +99,11 @@ async fn find(store: &Store, candidates: &[Candidate]) -> anyhow::Result<Vec<(Uu
     let rows = rows(store, sql, &[("keys", &keys)]).await?;
     for candidate in candidates {
         let text = candidate.key.to_string();
-        let Some(row) = rows
-            .iter()
-            .find(|row| row.get("key").and_then(Value::as_str) == Some(&text))
-        else {
+        let Some(row) = rows.iter().find(|row| row.get("key").and_then(Value::as_str) == Some(&text)) else {
             continue;
         };
-        let customer_id = row
-            .get("customer_id")
-            .and_then(Value::as_str)
-            .unwrap_or(&text)
-            .parse::<Uuid>()?;
-        match customers
-            .iter_mut()
-            .find(|(known, _)| *known == customer_id)
-        {
+        let customer_id = row.get("customer_id").and_then(Value::as_str).unwrap_or(&text).parse::<Uuid>()?;
+        match customers.iter_mut().find(|(known, _)| *known == customer_id) {
             Some((_, found_as)) => found_as.push(candidate.kind.clone()),
             None => customers.push((customer_id, vec![candidate.kind.clone()])),
         }
@@ -153,22 +111,12 @@ async fn find(store: &Store, candidates: &[Candidate]) -> anyhow::Result<Vec<(Uu
     Ok(customers)
 }
 
-async fn load(
-    store: &Store,
-    customer_id: Uuid,
-    found_as: Vec<String>,
-    limit: u32,
-) -> anyhow::Result<Customer> {
+async fn load(store: &Store, customer_id: Uuid, found_as: Vec<String>, limit: u32) -> anyhow::Result<Customer> {
     let id = customer_id.to_string();
-    let members = rows(
-        store,
-        "SELECT identity_key FROM identity_map FINAL WHERE customer_id = {id:UUID}",
-        &[("id", &id)],
-    )
-    .await?;
-    let members = members
-        .iter()
-        .filter_map(|row| row.get("identity_key")?.as_str()?.parse().ok());
+    let members =
+        rows(store, "SELECT identity_key FROM identity_map FINAL WHERE customer_id = {id:UUID}", &[("id", &id)])
+            .await?;
+    let members = members.iter().filter_map(|row| row.get("identity_key")?.as_str()?.parse().ok());
     let keys = array(members.chain([customer_id]));
     let limit = limit.to_string();
     let params = [("keys", keys.as_str()), ("limit", limit.as_str())];
@@ -203,16 +151,11 @@ const TIMELINE: &str = "SELECT event_time AS time, source, event_type AS event, 
     ORDER BY event_time DESC, topic_id DESC, partition DESC, offset DESC LIMIT {limit:UInt32}";
 
 async fn rows(store: &Store, sql: &str, params: &[(&str, &str)]) -> anyhow::Result<Vec<Record>> {
-    let used: Vec<(&str, &str)> = params
-        .iter()
-        .copied()
-        .filter(|(name, _)| sql.contains(&format!("{{{name}:")))
-        .collect();
+    let used: Vec<(&str, &str)> =
+        params.iter().copied().filter(|(name, _)| sql.contains(&format!("{{{name}:"))).collect();
     let text = store.query_text(sql, "JSONEachRow", &used).await?;
     text.lines()
-        .map(|line| {
-            serde_json::from_str(line).context("ClickHouse answered with something that is no row")
-        })
+        .map(|line| serde_json::from_str(line).context("ClickHouse answered with something that is no row"))
         .collect()
 }
 
@@ -223,24 +166,10 @@ fn array(keys: impl Iterator<Item = Uuid>) -> String {
 }
 
 fn render(customer: &Customer) -> String {
-    let mut text = format!(
-        "customer     {}\nfound as     {}\n",
-        customer.customer_id,
-        customer.found_as.join(", ")
-    );
-    let known: Vec<String> = customer
-        .identifiers
-        .iter()
-        .map(|row| format!("{} × {}", plain(row, "number"), plain(row, "type")))
-        .collect();
-    text += &format!(
-        "known by     {}\n",
-        if known.is_empty() {
-            "nothing else".to_owned()
-        } else {
-            known.join(", ")
-        }
-    );
+    let mut text = format!("customer     {}\nfound as     {}\n", customer.customer_id, customer.found_as.join(", "));
+    let known: Vec<String> =
+        customer.identifiers.iter().map(|row| format!("{} × {}", plain(row, "number"), plain(row, "type"))).collect();
+    text += &format!("known by     {}\n", if known.is_empty() { "nothing else".to_owned() } else { known.join(", ") });
     text += &format!(
         "seen         {} events in {} visits, {} to {}, in {}\n",
         plain(&customer.seen, "events"),
@@ -249,19 +178,9 @@ fn render(customer: &Customer) -> String {
         plain(&customer.seen, "last_seen"),
         plain(&customer.seen, "sources"),
     );
-    let revenue = customer
-        .revenue
-        .iter()
-        .map(|row| money(row, "revenue_minor"));
+    let revenue = customer.revenue.iter().map(|row| money(row, "revenue_minor"));
     let revenue: Vec<String> = revenue.collect();
-    text += &format!(
-        "revenue      {}\n",
-        if revenue.is_empty() {
-            "none".to_owned()
-        } else {
-            revenue.join(", ")
-        }
-    );
+    text += &format!("revenue      {}\n", if revenue.is_empty() { "none".to_owned() } else { revenue.join(", ") });
     text += &section(
         "conversions",
         &customer.conversions,
@@ -277,9 +196,7 @@ fn render(customer: &Customer) -> String {
     text += &section(
         "timeline",
         &customer.timeline,
-        &[
-            "time", "source", "event", "page", "channel", "campaign", "order_id",
-        ],
+        &["time", "source", "event", "page", "channel", "campaign", "order_id"],
         Some("value_minor"),
     );
     text + "\n"
@@ -290,36 +207,27 @@ fn section(title: &str, rows: &[Record], columns: &[&str], amount: Option<&str>)
         return format!("\n{title}: none\n");
     }
     let mut table = Table::new();
-    table
-        .load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
-        .set_truncation_indicator("…");
+    table.load_preset(crate::table::LINES).set_truncation_indicator("…");
     if let Some(width) = width(false) {
-        table
-            .set_content_arrangement(ContentArrangement::Dynamic)
-            .set_width(width);
+        table.set_content_arrangement(ContentArrangement::Dynamic).set_width(width);
     }
     table.set_header(columns.iter().copied().chain(amount.map(|_| "amount")));
     for row in rows {
-        let cells = columns
-            .iter()
-            .map(|column| plain(row, column))
-            .chain(amount.map(|name| money(row, name)));
+        let cells = columns.iter().map(|column| plain(row, column)).chain(amount.map(|name| money(row, name)));
         let mut row = Row::from(cells.collect::<Vec<_>>());
         row.max_height(1);
         table.add_row(row);
     }
-    format!("\n{title}\n{table}\n")
+    format!("\n{title}\n{}\n", table.trim_fmt())
 }
 
 fn plain(row: &Record, column: &str) -> String {
     match row.get(column) {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
-        Some(Value::Array(values)) => values
-            .iter()
-            .map(|value| value.as_str().unwrap_or_default())
-            .collect::<Vec<_>>()
-            .join(", "),
+        Some(Value::Array(values)) => {
+            values.iter().map(|value| value.as_str().unwrap_or_default()).collect::<Vec<_>>().join(", ")
+        }
         Some(other) => other.to_string(),
     }
 }
@@ -333,9 +241,8 @@ fn money(row: &Record, column: &str) -> String {
     if currency.is_empty() {
         return String::new();
     }
-    let exponent = iso_currency::Currency::from_code(&currency)
-        .and_then(iso_currency::Currency::exponent)
-        .map_or(0, usize::from);
+    let exponent =
+        iso_currency::Currency::from_code(&currency).and_then(iso_currency::Currency::exponent).map_or(0, usize::from);
     let digits = format!("{:0>width$}", minor.unsigned_abs(), width = exponent + 1);
     let (whole, fraction) = digits.split_at(digits.len() - exponent);
     let point = if exponent == 0 { "" } else { "." };
@@ -350,14 +257,8 @@ mod tests {
 
     #[test]
     fn amounts_by_their_currency() {
-        let amount = |minor: i64, currency: &str| {
-            money(
-                json!({"m": minor, "currency": currency})
-                    .as_object()
-                    .unwrap(),
-                "m",
-            )
-        };
+        let amount =
+            |minor: i64, currency: &str| money(json!({"m": minor, "currency": currency}).as_object().unwrap(), "m");
         assert_eq!(amount(4_837_200, "USD"), "48372.00 USD");
         assert_eq!(amount(-5, "EUR"), "-0.05 EUR");
         assert_eq!(amount(1_200, "JPY"), "1200 JPY");
@@ -377,15 +278,9 @@ mod tests {
         assert!(found.iter().any(|candidate| candidate.kind == "email"));
         let only = candidates(&config, &args("ann@example.com", Some("email"))).unwrap();
         assert_eq!(only.len(), 1);
-        assert!(
-            found.iter().any(|candidate| candidate.key == only[0].key),
-            "spelling does not matter"
-        );
+        assert!(found.iter().any(|candidate| candidate.key == only[0].key), "spelling does not matter");
         let id = candidates(&config, &args("00000000-0000-0000-0000-0000000000ff", None)).unwrap();
-        assert!(
-            id.iter()
-                .any(|candidate| candidate.kind == "customer id" && candidate.key == Key(255))
-        );
+        assert!(id.iter().any(|candidate| candidate.kind == "customer id" && candidate.key == Key(255)));
         assert!(candidates(&config, &args("x", Some("shoe_size"))).is_err());
     }
 }

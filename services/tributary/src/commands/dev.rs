@@ -29,7 +29,7 @@ pub(super) fn run(action: DevAction) -> anyhow::Result<()> {
             if json {
                 println!("{}", serde_json::to_string_pretty(&parts)?);
             } else {
-                println!("{}", parts_table(&parts));
+                println!("{}", parts_table(&parts).trim_fmt());
             }
             Ok(())
         }
@@ -85,10 +85,7 @@ fn agreed(state_dir: &std::path::Path) -> anyhow::Result<bool> {
         "this deletes all data of the stack in {}; say --yes to do it",
         state_dir.display()
     );
-    print!(
-        "Delete all data of the stack in {}? [y/N] ",
-        state_dir.display()
-    );
+    print!("Delete all data of the stack in {}? [y/N] ", state_dir.display());
     std::io::stdout().flush()?;
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer)?;
@@ -100,10 +97,7 @@ pub(super) fn parts_table(parts: &[PartStatus]) -> Table {
     let mut table = Table::new();
     table.load_preset(comfy_table::presets::NOTHING);
     for part in parts {
-        let memory = part
-            .resident_bytes
-            .map(|bytes| format!("{} MB", bytes / 1_000_000))
-            .unwrap_or_default();
+        let memory = part.resident_bytes.map(|bytes| format!("{} MB", bytes / 1_000_000)).unwrap_or_default();
         let pid = part.pid.map(|pid| format!("pid {pid}")).unwrap_or_default();
         table.add_row([
             part.part.name().to_owned(),

@@ -14,10 +14,7 @@ pub(super) fn run(config: Config, args: ImportArgs) -> anyhow::Result<()> {
     if args.infer {
         return propose(&args.paths);
     }
-    let (mapping_path, files) = args
-        .paths
-        .split_first()
-        .context("name a mapping file and the files to import")?;
+    let (mapping_path, files) = args.paths.split_first().context("name a mapping file and the files to import")?;
     anyhow::ensure!(
         !files.is_empty(),
         "name the files to import after the mapping file; `tributary import --infer {}` proposes a mapping",
@@ -26,9 +23,7 @@ pub(super) fn run(config: Config, args: ImportArgs) -> anyhow::Result<()> {
     let mapping = Mapping::load(mapping_path)?;
     if args.dry_run {
         let mut out = std::io::stdout().lock();
-        dry_run(&mapping, files, args.show, &mut out, &mut |message| {
-            eprintln!("{message}")
-        })?;
+        dry_run(&mapping, files, args.show, &mut out, &mut |message| eprintln!("{message}"))?;
         return Ok(());
     }
     let options = SendOptions {
@@ -42,9 +37,7 @@ pub(super) fn run(config: Config, args: ImportArgs) -> anyhow::Result<()> {
 }
 
 fn propose(files: &[PathBuf]) -> anyhow::Result<()> {
-    let [path] = files else {
-        anyhow::bail!("--infer reads one file")
-    };
+    let [path] = files else { anyhow::bail!("--infer reads one file") };
     std::io::stdout().write_all(infer(path)?.as_bytes())?;
     Ok(())
 }

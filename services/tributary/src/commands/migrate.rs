@@ -15,15 +15,8 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     say("ClickHouse", &applied, "migrations", store.database());
     let admin = Admin::connect(&config.kafka)?;
     let topics = topics(&config);
-    let created = admin
-        .ensure_topics(&topics)
-        .await
-        .context("creating the topics")?;
-    let names: Vec<&str> = topics
-        .all()
-        .iter()
-        .map(|topic| topic.name.as_str())
-        .collect();
+    let created = admin.ensure_topics(&topics).await.context("creating the topics")?;
+    let names: Vec<&str> = topics.all().iter().map(|topic| topic.name.as_str()).collect();
     let existing = admin.describe_topics(&names).await?;
     Admin::require_log_append_time(&existing)?;
     say("Kafka", &created, "topics", &config.kafka.brokers);
@@ -39,10 +32,6 @@ fn say(part: &str, done: &[String], what: &str, place: &str) {
     if done.is_empty() {
         println!("{part:<12}{place}: up to date");
     } else {
-        println!(
-            "{part:<12}{place}: {} new {what}: {}",
-            done.len(),
-            done.join(", ")
-        );
+        println!("{part:<12}{place}: {} new {what}: {}", done.len(), done.join(", "));
     }
 }

@@ -11,9 +11,7 @@ use crate::config::Config;
 pub(super) async fn run(config: Config) -> anyhow::Result<()> {
     contradictions(&config)?;
     if config.identity.secret.as_bytes().is_empty() {
-        tracing::warn!(
-            "identity.secret is not set: set it before real data comes in, it cannot be changed afterwards"
-        );
+        tracing::warn!("identity.secret is not set: set it before real data comes in, it cannot be changed afterwards");
     }
     let (stopper, shutdown) = Shutdown::pair();
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -31,9 +29,7 @@ pub(super) async fn run(config: Config) -> anyhow::Result<()> {
         }
         std::process::exit(130);
     });
-    resolver::run(settings(config), shutdown)
-        .await
-        .context("the resolver stopped")
+    resolver::run(settings(config), shutdown).await.context("the resolver stopped")
 }
 
 fn settings(config: Config) -> Settings {

@@ -13,24 +13,16 @@ const MAX_TABLE_ROWS: usize = 10_000;
 
 /// Runs one statement and prints its rows.
 pub(super) async fn run(config: Config, args: SqlArgs) -> anyhow::Result<()> {
-    let query = if args.query == "-" {
-        from_stdin()?
-    } else {
-        args.query
-    };
+    let query = if args.query == "-" { from_stdin()? } else { args.query };
     let store = Store::connect(&config.clickhouse).await?;
-    let params: Vec<(&str, &str)> = args
-        .params
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()))
-        .collect();
+    let params: Vec<(&str, &str)> = args.params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let own_format = names_a_format(&query);
     let format = match args.format {
         RowFormat::Table => FORMAT,
         RowFormat::Csv => "CSVWithNames",
         RowFormat::Json => "JSONEachRow",
     };
-    let cursor = store.query(&query, format, &params)?;
+    let cursor = store.query(&query, format, &params).map_err(plain)?;
     match args.format {
         RowFormat::Table if !own_format => print_table(cursor, args.wide).await,
         RowFormat::Json if !own_format => print_json(cursor).await,
@@ -38,11 +30,24 @@ pub(super) async fn run(config: Config, args: SqlArgs) -> anyhow::Result<()> {
     }
 }
 
+/// ClickHouse's own words about a statement of the user's. Its list of what a parser would have taken fills screens.
+fn plain(error: store::Error) -> anyhow::Error {
+    let store::Error::Server { message, .. } = error else {
+        return error.into();
+    };
+    let Some((before, rest)) = message.split_once("Expected one of: ") else {
+        return anyhow::Error::msg(message);
+    };
+    let (list, after) = rest.split_once(". (").unwrap_or((rest, ""));
+    let few: Vec<&str> = list.split(", ").take(6).collect();
+    let more = if list.split(", ").count() > few.len() { ", …" } else { "" };
+    let after = if after.is_empty() { String::new() } else { format!(". ({after}") };
+    anyhow::Error::msg(format!("{before}Expected one of: {}{more}{after}", few.join(", ")))
+}
+
 fn from_stdin() -> anyhow::Result<String> {
     let mut query = String::new();
-    std::io::stdin()
-        .read_to_string(&mut query)
-        .context("cannot read the query from standard input")?;
+    std::io::stdin().read_to_string(&mut query).context("cannot read the query from standard input")?;
     Ok(query)
 }
 
@@ -52,14 +57,12 @@ fn names_a_format(query: &str) -> bool {
     let mut words = query.split_whitespace().rev();
     let name = words.next().unwrap_or_default();
     name.bytes().all(|byte| byte.is_ascii_alphanumeric())
-        && words
-            .next()
-            .is_some_and(|word| word.eq_ignore_ascii_case("format"))
+        && words.next().is_some_and(|word| word.eq_ignore_ascii_case("format"))
 }
 
 async fn stream(mut cursor: TextCursor) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
-    while let Some(piece) = cursor.next().await? {
+    while let Some(piece) = cursor.next().await.map_err(plain)? {
         out.write_all(&piece)?;
     }
     Ok(out.flush()?)
@@ -70,7 +73,7 @@ async fn print_json(mut cursor: TextCursor) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     let mut line_ended = false;
     out.write_all(b"[")?;
-    while let Some(piece) = cursor.next().await? {
+    while let Some(piece) = cursor.next().await.map_err(plain)? {
         for line in piece.split_inclusive(|byte| *byte == b'\n') {
             if line_ended {
                 out.write_all(b",\n")?;
@@ -87,7 +90,7 @@ async fn print_table(mut cursor: TextCursor, wide: bool) -> anyhow::Result<()> {
     let mut text = Vec::new();
     let mut lines = 0;
     let mut more = false;
-    while let Some(piece) = cursor.next().await? {
+    while let Some(piece) = cursor.next().await.map_err(plain)? {
         lines += piece.iter().filter(|byte| **byte == b'\n').count();
         text.extend_from_slice(&piece);
         if lines > MAX_TABLE_ROWS + 2 {
@@ -102,18 +105,10 @@ async fn print_table(mut cursor: TextCursor, wide: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     rows.rows.truncate(MAX_TABLE_ROWS);
-    writeln!(out, "{}", rows.table(width(wide)))?;
+    writeln!(out, "{}", rows.render(width(wide)))?;
     let count = rows.rows.len();
-    let note = if more {
-        " shown; there are more (--format csv or json prints all)"
-    } else {
-        ""
-    };
-    writeln!(
-        out,
-        "{count} {}{note}",
-        if count == 1 { "row" } else { "rows" }
-    )?;
+    let note = if more { " shown; there are more (--format csv or json prints all)" } else { "" };
+    writeln!(out, "{count} {}{note}", if count == 1 { "row" } else { "rows" })?;
     Ok(())
 }
 
@@ -128,6 +123,19 @@ pub(super) fn width(wide: bool) -> Option<u16> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn errors_in_few_words() {
+        let message = format!(
+            "Code: 62. Syntax error: SELEC. Expected one of: {}. (SYNTAX_ERROR) (version 26)",
+            ["X"; 100].join(", ")
+        );
+        let error = store::Error::Server { doing: "the query".to_owned(), code: Some(62), message };
+        assert_eq!(
+            plain(error).to_string(),
+            "Code: 62. Syntax error: SELEC. Expected one of: X, X, X, X, X, X, …. (SYNTAX_ERROR) (version 26)"
+        );
+    }
 
     #[test]
     fn own_formats_are_seen() {

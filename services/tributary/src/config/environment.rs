@@ -9,19 +9,11 @@ use crate::toml_error::explain;
 const PREFIX: &str = "TRIBUTARY_";
 
 /// Variables of ours that are no keys of the configuration.
-const NOT_KEYS: [&str; 5] = [
-    "TRIBUTARY_CONFIG",
-    "TRIBUTARY_TEST_",
-    "TRIBUTARY_DEV_",
-    "TRIBUTARY_CACHE",
-    "TRIBUTARY_CRASH_AT",
-];
+const NOT_KEYS: [&str; 5] =
+    ["TRIBUTARY_CONFIG", "TRIBUTARY_TEST_", "TRIBUTARY_DEV_", "TRIBUTARY_CACHE", "TRIBUTARY_CRASH_AT"];
 
 /// Names that other tools use as well; the long name wins over them.
-const SHORT: [(&str, &str, &str); 2] = [
-    ("KAFKA_BROKERS", "kafka", "brokers"),
-    ("CLICKHOUSE_URL", "clickhouse", "url"),
-];
+const SHORT: [(&str, &str, &str); 2] = [("KAFKA_BROKERS", "kafka", "brokers"), ("CLICKHOUSE_URL", "clickhouse", "url")];
 
 /// One variable that sets one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,19 +24,13 @@ pub(super) struct Override {
 }
 
 /// The variables that set keys, in the order in which they apply.
-pub(super) fn overrides(
-    environment: impl Iterator<Item = (String, String)>,
-) -> Result<Vec<Override>> {
+pub(super) fn overrides(environment: impl Iterator<Item = (String, String)>) -> Result<Vec<Override>> {
     let mut short = Vec::new();
     let mut long = Vec::new();
     for (variable, value) in environment {
         if let Some((_, section, key)) = SHORT.iter().find(|(name, _, _)| *name == variable) {
             if !value.is_empty() {
-                short.push(Override {
-                    variable,
-                    path: vec![(*section).to_owned(), (*key).to_owned()],
-                    value,
-                });
+                short.push(Override { variable, path: vec![(*section).to_owned(), (*key).to_owned()], value });
             }
             continue;
         }
@@ -54,25 +40,13 @@ pub(super) fn overrides(
         if NOT_KEYS.iter().any(|name| variable.starts_with(name)) {
             continue;
         }
-        let Some((section, key)) = rest
-            .split_once('_')
-            .filter(|(section, key)| !section.is_empty() && !key.is_empty())
+        let Some((section, key)) = rest.split_once('_').filter(|(section, key)| !section.is_empty() && !key.is_empty())
         else {
-            return Err(Error::Environment {
-                variable,
-                message: "expected TRIBUTARY_<SECTION>_<KEY>".to_owned(),
-            });
+            return Err(Error::Environment { variable, message: "expected TRIBUTARY_<SECTION>_<KEY>".to_owned() });
         };
         // Two underscores lead into a table: TRIBUTARY_CLICKHOUSE_TTL_DAYS__EVENTS is clickhouse.ttl_days.events.
-        let path = std::iter::once(section)
-            .chain(key.split("__"))
-            .map(str::to_lowercase)
-            .collect();
-        long.push(Override {
-            variable,
-            path,
-            value,
-        });
+        let path = std::iter::once(section).chain(key.split("__")).map(str::to_lowercase).collect();
+        long.push(Override { variable, path, value });
     }
     short.sort_by(|a, b| a.variable.cmp(&b.variable));
     long.sort_by(|a, b| a.variable.cmp(&b.variable));
@@ -82,10 +56,7 @@ pub(super) fn overrides(
 
 /// The table with the override in it, and what it means. A value is text where the key takes text, else TOML.
 pub(super) fn apply<C: DeserializeOwned>(table: Table, found: &Override) -> Result<(Table, C)> {
-    let candidates = [
-        Some(Value::String(found.value.clone())),
-        as_toml(&found.value),
-    ];
+    let candidates = [Some(Value::String(found.value.clone())), as_toml(&found.value)];
     let mut failure = String::new();
     for value in candidates.into_iter().flatten() {
         let mut changed = table.clone();
@@ -95,10 +66,7 @@ pub(super) fn apply<C: DeserializeOwned>(table: Table, found: &Override) -> Resu
             Err(error) => failure = explain(error.message()),
         }
     }
-    Err(Error::Environment {
-        variable: found.variable.clone(),
-        message: failure,
-    })
+    Err(Error::Environment { variable: found.variable.clone(), message: failure })
 }
 
 fn as_toml(text: &str) -> Option<Value> {
@@ -112,9 +80,7 @@ fn set(table: &mut Table, path: &[String], value: Value) {
         table.insert(first.clone(), value);
         return;
     }
-    let slot = table
-        .entry(first.clone())
-        .or_insert_with(|| Value::Table(Table::new()));
+    let slot = table.entry(first.clone()).or_insert_with(|| Value::Table(Table::new()));
     if !slot.is_table() {
         *slot = Value::Table(Table::new());
     }

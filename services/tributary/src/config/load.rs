@@ -32,10 +32,7 @@ pub enum Origin {
 }
 
 /// Reads the file (the named one, else `tributary.toml` in the current folder, else none), then applies the environment.
-pub fn load(
-    named: Option<&Path>,
-    environment: impl Iterator<Item = (String, String)>,
-) -> Result<Loaded> {
+pub fn load(named: Option<&Path>, environment: impl Iterator<Item = (String, String)>) -> Result<Loaded> {
     let overrides = environment::overrides(environment)?;
     let (text, origin) = match named {
         Some(path) => (read(path)?, Origin::File(path.to_owned())),
@@ -51,25 +48,16 @@ pub fn load(
     };
     let config = parse(&text, &path, &overrides)?;
     let overrides = overrides.into_iter().map(|found| found.variable).collect();
-    Ok(Loaded {
-        config,
-        origin,
-        overrides,
-    })
+    Ok(Loaded { config, origin, overrides })
 }
 
 fn read(path: &Path) -> Result<String> {
-    std::fs::read_to_string(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })
+    std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })
 }
 
 /// The file is read by itself first, so that its mistakes are reported with their line.
 fn parse<C: DeserializeOwned>(text: &str, path: &Path, overrides: &[Override]) -> Result<C> {
-    let broken = |error: toml::de::Error| Error::Toml {
-        message: describe(path, text, &error),
-    };
+    let broken = |error: toml::de::Error| Error::Toml { message: describe(path, text, &error) };
     let mut config: C = toml::from_str(text).map_err(broken)?;
     let mut table: toml::Table = toml::from_str(text).map_err(broken)?;
     for found in overrides {
@@ -108,14 +96,8 @@ mod tests {
     }
 
     fn sample(text: &str, variables: &[(&str, &str)]) -> Result<Sample> {
-        let variables = variables
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        parse(
-            text,
-            Path::new("t.toml"),
-            &environment::overrides(variables)?,
-        )
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        parse(text, Path::new("t.toml"), &environment::overrides(variables)?)
     }
 
     #[test]
@@ -134,57 +116,33 @@ mod tests {
             ],
         )
         .unwrap();
-        let kafka = Kafka {
-            brokers: "short:1".to_owned(),
-            password: Some("12345".to_owned()),
-            retries: 7,
-            verify: true,
-        };
-        let clickhouse = Tables {
-            url: "http://a:1".to_owned(),
-            ttl_days: [("events".to_owned(), 30)].into(),
-        };
+        let kafka =
+            Kafka { brokers: "short:1".to_owned(), password: Some("12345".to_owned()), retries: 7, verify: true };
+        let clickhouse = Tables { url: "http://a:1".to_owned(), ttl_days: [("events".to_owned(), 30)].into() };
         assert_eq!(found, Sample { kafka, clickhouse });
     }
 
     #[test]
     fn the_longer_name_wins() {
-        let found = sample(
-            "",
-            &[
-                ("TRIBUTARY_KAFKA_BROKERS", "long:1"),
-                ("KAFKA_BROKERS", "short:1"),
-            ],
-        )
-        .unwrap();
+        let found = sample("", &[("TRIBUTARY_KAFKA_BROKERS", "long:1"), ("KAFKA_BROKERS", "short:1")]).unwrap();
         assert_eq!(found.kafka.brokers, "long:1");
     }
 
     #[test]
     fn mistakes_name_file_and_line_or_variable() {
-        let message = |text: &str, variables: &[(&str, &str)]| {
-            sample(text, variables).unwrap_err().to_string()
-        };
+        let message = |text: &str, variables: &[(&str, &str)]| sample(text, variables).unwrap_err().to_string();
         assert_eq!(
             message("[kafka]\n\nbroker = \"x\"\n", &[]),
             "t.toml, line 3: unknown key `broker`, did you mean `brokers`?"
         );
-        assert!(
-            message("[kafka]\nretries = \"x\"\n", &[]).starts_with("t.toml, line 2: invalid type")
-        );
+        assert!(message("[kafka]\nretries = \"x\"\n", &[]).starts_with("t.toml, line 2: invalid type"));
         assert!(message("[kafka\n", &[]).starts_with("t.toml, line 1: "));
         assert_eq!(
             message("", &[("TRIBUTARY_KAFKA_BROKER", "x")]),
             "environment variable TRIBUTARY_KAFKA_BROKER: unknown key `broker`, did you mean `brokers`?"
         );
-        assert!(
-            message("", &[("TRIBUTARY_KAFKA_RETRIES", "many")])
-                .contains("TRIBUTARY_KAFKA_RETRIES: invalid type")
-        );
-        assert!(
-            message("", &[("TRIBUTARY_KAFKAS_X", "1")])
-                .contains("unknown key `kafkas`, did you mean `kafka`?")
-        );
+        assert!(message("", &[("TRIBUTARY_KAFKA_RETRIES", "many")]).contains("TRIBUTARY_KAFKA_RETRIES: invalid type"));
+        assert!(message("", &[("TRIBUTARY_KAFKAS_X", "1")]).contains("unknown key `kafkas`, did you mean `kafka`?"));
         assert!(message("", &[("TRIBUTARY_OOPS", "1")]).contains("TRIBUTARY_<SECTION>_<KEY>"));
     }
 }

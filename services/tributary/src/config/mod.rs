@@ -59,10 +59,7 @@ pub struct LogConfig {
 
 impl Default for LogConfig {
     fn default() -> Self {
-        LogConfig {
-            level: "info".to_owned(),
-            format: LogFormat::Text,
-        }
+        LogConfig { level: "info".to_owned(), format: LogFormat::Text }
     }
 }
 
@@ -74,4 +71,39 @@ pub enum LogFormat {
     Text,
     /// One JSON object a line.
     Json,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_example_says_the_defaults() {
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tributary.toml");
+        let loaded = load(Some(&path), std::iter::empty()).unwrap();
+        assert_eq!(redacted(&loaded.config).unwrap(), redacted(&Config::default()).unwrap());
+    }
+
+    #[test]
+    fn what_is_shown_can_be_read_again() {
+        let shown = redacted(&Config::default()).unwrap();
+        let read: Config = toml::from_str(&shown).unwrap();
+        assert_eq!(redacted(&read).unwrap(), shown);
+    }
+
+    #[test]
+    fn secrets_of_every_section_stay_hidden() {
+        let secrets = [
+            ("TRIBUTARY_KAFKA_SASL_PASSWORD", "hush-1"),
+            ("TRIBUTARY_CLICKHOUSE_PASSWORD", "hush-2"),
+            ("TRIBUTARY_IDENTITY_SECRET", "hush-3"),
+            ("TRIBUTARY_REGISTRY_PASSWORD", "hush-4"),
+        ];
+        let environment = secrets.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/tributary.toml");
+        let loaded = load(Some(&path), environment).unwrap();
+        assert_eq!(loaded.config.identity.secret.as_bytes(), b"hush-3");
+        let shown = redacted(&loaded.config).unwrap() + &format!("{loaded:?}");
+        assert!(!shown.contains("hush"), "{shown}");
+    }
 }

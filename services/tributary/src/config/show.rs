@@ -38,10 +38,7 @@ fn hide_userinfo(text: &mut String) {
     };
     let authority = &text[scheme + 3..];
     let authority = &authority[..authority.find('/').unwrap_or(authority.len())];
-    let Some((user, _)) = authority
-        .rsplit_once('@')
-        .and_then(|(user, _)| user.split_once(':'))
-    else {
+    let Some((user, _)) = authority.rsplit_once('@').and_then(|(user, _)| user.split_once(':')) else {
         return;
     };
     let start = scheme + 3 + user.len() + 1;
@@ -63,13 +60,7 @@ mod tests {
         .unwrap();
         let shown = redacted(&written).unwrap();
         assert!(!shown.contains("hush"), "{shown}");
-        assert!(
-            shown.contains("brokers = \"b:1\"") && shown.contains("http://me:…@h:1/x"),
-            "{shown}"
-        );
-        assert!(
-            shown.contains("password = \"\""),
-            "an empty secret is not a secret: {shown}"
-        );
+        assert!(shown.contains("brokers = \"b:1\"") && shown.contains("http://me:…@h:1/x"), "{shown}");
+        assert!(shown.contains("password = \"\""), "an empty secret is not a secret: {shown}");
     }
 }

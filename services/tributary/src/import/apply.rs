@@ -41,11 +41,7 @@ impl Occurrences {
 }
 
 /// Applies a mapping to a row; the error says why the row is bad.
-pub(crate) fn apply(
-    mapping: &Mapping,
-    row: &Row,
-    occurrences: &mut Occurrences,
-) -> Result<Outcome, String> {
+pub(crate) fn apply(mapping: &Mapping, row: &Row, occurrences: &mut Occurrences) -> Result<Outcome, String> {
     let (source, event) = match target(mapping, row)? {
         Target::Record(source, event) => (source, event),
         Target::Skip(name) => return Ok(Outcome::Skipped(name)),
@@ -67,14 +63,12 @@ pub(crate) fn apply(
         let Some(value) = find(mapping, column, row)? else {
             continue;
         };
-        let text =
-            plain_text(&value).ok_or_else(|| format!("{path}: expected text or a number"))?;
+        let text = plain_text(&value).ok_or_else(|| format!("{path}: expected text or a number"))?;
         match kind {
             Kind::Money => amounts.push((path, text)),
             _ => record.set(
                 path,
-                convert(mapping, kind, &text)
-                    .map_err(|why| format!("{path}: {why}, found `{}`", shorten(&text)))?,
+                convert(mapping, kind, &text).map_err(|why| format!("{path}: {why}, found `{}`", shorten(&text)))?,
             ),
         }
     }
@@ -104,12 +98,7 @@ fn seal(source: Source, mut record: Object, occurrences: &mut Occurrences) -> Ma
     };
     record.set("event_id", Value::from(event_id.as_str()));
     let key = wire::message_key(source, &record, &event_id);
-    Mapped {
-        source,
-        event_id,
-        key,
-        record,
-    }
+    Mapped { source, event_id, key, record }
 }
 
 enum Target {
@@ -119,17 +108,11 @@ enum Target {
 
 fn target(mapping: &Mapping, row: &Row) -> Result<Target, String> {
     let Some(column) = &mapping.event_column else {
-        return Ok(Target::Record(
-            mapping.source,
-            mapping.event_constant.clone(),
-        ));
+        return Ok(Target::Record(mapping.source, mapping.event_constant.clone()));
     };
     let value = find(mapping, column, row)?;
     let Some(name) = value.as_ref().and_then(plain_text) else {
-        return Err(format!(
-            "column `{}` does not say what happened",
-            column.alternatives().join(" | ")
-        ));
+        return Err(format!("column `{}` does not say what happened", column.alternatives().join(" | ")));
     };
     if let Some(target) = mapping.targets.get(&name) {
         return Ok(Target::Record(target.source, Some(target.event.clone())));
@@ -151,38 +134,19 @@ fn find(mapping: &Mapping, column: &ColumnPath, row: &Row) -> Result<Option<Valu
 fn convert(mapping: &Mapping, kind: Kind, text: &str) -> Result<Value, String> {
     match kind {
         Kind::Text | Kind::Money => Ok(Value::from(text)),
-        Kind::Time => mapping
-            .time
-            .instant(text)
-            .map(|instant| Value::from(wire_text(instant))),
-        Kind::Day => mapping
-            .time
-            .day(text)
-            .map(|day| Value::from(day.to_string())),
-        Kind::Count => text
-            .parse::<u64>()
-            .map(Value::from)
-            .map_err(|_| "expected a whole number".to_owned()),
+        Kind::Time => mapping.time.instant(text).map(|instant| Value::from(wire_text(instant))),
+        Kind::Day => mapping.time.day(text).map(|day| Value::from(day.to_string())),
+        Kind::Count => text.parse::<u64>().map(Value::from).map_err(|_| "expected a whole number".to_owned()),
     }
 }
 
 /// Amounts come last: their currency may be another column of the row.
-fn set_amount(
-    mapping: &Mapping,
-    record: &mut Object,
-    path: &str,
-    text: &str,
-) -> Result<(), String> {
+fn set_amount(mapping: &Mapping, record: &mut Object, path: &str, text: &str) -> Result<(), String> {
     let currency_path = wire::currency_field(path);
-    let currency = match record
-        .text(&currency_path)
-        .or(mapping.money.currency.as_deref())
-    {
+    let currency = match record.text(&currency_path).or(mapping.money.currency.as_deref()) {
         Some(code) => code.trim().to_uppercase(),
         None => {
-            return Err(format!(
-                "{path}: no currency; map `{currency_path}` or set money.currency"
-            ));
+            return Err(format!("{path}: no currency; map `{currency_path}` or set money.currency"));
         }
     };
     let minor = mapping
@@ -312,14 +276,8 @@ form_id = "popup"
 
     #[test]
     fn both_spellings_and_any_column_order_give_one_id() {
-        let a = record(
-            SHOP,
-            json!({"event": "x", "at": "2025-03-04T00:00:00Z", "client_id": "c1"}),
-        );
-        let b = record(
-            SHOP,
-            json!({"clientId": "c1 ", "at": "2025-03-04T01:00:00+01:00", "event": "x", "unused": 7}),
-        );
+        let a = record(SHOP, json!({"event": "x", "at": "2025-03-04T00:00:00Z", "client_id": "c1"}));
+        let b = record(SHOP, json!({"clientId": "c1 ", "at": "2025-03-04T01:00:00+01:00", "event": "x", "unused": 7}));
         assert_eq!(a, b);
     }
 
@@ -330,67 +288,38 @@ form_id = "popup"
         let mut occurrences = Occurrences::default();
         let first = apply(&mapping, &row, &mut occurrences).unwrap();
         assert_ne!(first, apply(&mapping, &row, &mut occurrences).unwrap());
-        assert_eq!(
-            first,
-            apply(&mapping, &row, &mut Occurrences::default()).unwrap()
-        );
+        assert_eq!(first, apply(&mapping, &row, &mut Occurrences::default()).unwrap());
     }
 
     #[test]
     fn a_row_without_identifier_is_still_a_record() {
-        let mapped = record(
-            SHOP,
-            json!({"event": "x", "at": "2025-03-04T00:00:00Z", "client_id": ""}),
-        );
+        let mapped = record(SHOP, json!({"event": "x", "at": "2025-03-04T00:00:00Z", "client_id": ""}));
         assert_eq!(mapped.key, mapped.event_id);
     }
 
     #[test]
     fn bad_rows_say_why() {
         bad(SHOP, json!({"event": "x", "client_id": "c"}), "no time");
-        bad(
-            SHOP,
-            json!({"at": "2025-03-04T00:00:00Z"}),
-            "does not say what happened",
-        );
-        bad(
-            SHOP,
-            json!({"event": "x", "at": "soon"}),
-            "event_time: expected a date",
-        );
+        bad(SHOP, json!({"at": "2025-03-04T00:00:00Z"}), "does not say what happened");
+        bad(SHOP, json!({"event": "x", "at": "soon"}), "event_time: expected a date");
         bad(
             SHOP,
             json!({"event": "checkout", "at": "2025-03-04", "data": "{\"total\": \"a lot\"}"}),
             "`a lot` is no amount",
         );
-        bad(
-            SHOP,
-            json!({"event": "checkout", "at": "2025-03-04", "data": "{oops"}),
-            "column `data` is not JSON",
-        );
+        bad(SHOP, json!({"event": "checkout", "at": "2025-03-04", "data": "{oops"}), "column `data` is not JSON");
         let no_currency = SHOP.replace("currency = \"USD\"", "");
-        bad(
-            &no_currency,
-            json!({"event": "checkout", "at": "2025-03-04", "data": {"total": 1}}),
-            "no currency",
-        );
+        bad(&no_currency, json!({"event": "checkout", "at": "2025-03-04", "data": {"total": 1}}), "no currency");
     }
 
     #[test]
     fn unlisted_events() {
         assert_eq!(
-            record(SHOP, json!({"event": "Page Viewed", "at": "2025-03-04"}))
-                .record
-                .text("event"),
+            record(SHOP, json!({"event": "Page Viewed", "at": "2025-03-04"})).record.text("event"),
             Some("page_viewed")
         );
-        let skipping =
-            mapping(&SHOP.replace("field = \"event\"", "field = \"event\"\nother = \"skip\""));
-        let skipped = apply(
-            &skipping,
-            &row(json!({"event": "y", "at": "2025-03-04"})),
-            &mut Occurrences::default(),
-        );
+        let skipping = mapping(&SHOP.replace("field = \"event\"", "field = \"event\"\nother = \"skip\""));
+        let skipped = apply(&skipping, &row(json!({"event": "y", "at": "2025-03-04"})), &mut Occurrences::default());
         assert_eq!(skipped, Ok(Outcome::Skipped("y".to_owned())));
         bad(
             &SHOP.replace("field = \"event\"", "field = \"event\"\nother = \"reject\""),

@@ -24,9 +24,7 @@ pub(crate) struct NotJson {
 impl ColumnPath {
     /// Reads the text of a mapping file.
     pub(crate) fn parse(text: &str) -> Self {
-        ColumnPath {
-            alternatives: text.split('|').map(|part| part.trim().to_owned()).collect(),
-        }
+        ColumnPath { alternatives: text.split('|').map(|part| part.trim().to_owned()).collect() }
     }
 
     /// The alternatives as written.
@@ -35,11 +33,7 @@ impl ColumnPath {
     }
 
     /// The value in this row; `None` when no alternative has one.
-    pub(crate) fn find<'a>(
-        &self,
-        row: &'a Row,
-        nulls: &[String],
-    ) -> Result<Option<Cow<'a, Value>>, NotJson> {
+    pub(crate) fn find<'a>(&self, row: &'a Row, nulls: &[String]) -> Result<Option<Cow<'a, Value>>, NotJson> {
         for path in &self.alternatives {
             if let Some(value) = look_up(row, path, nulls)? {
                 return Ok(Some(value));
@@ -50,11 +44,7 @@ impl ColumnPath {
 }
 
 /// The column of a path: the whole path if there is a column of that name (exports that flatten), else its first part.
-fn look_up<'a>(
-    row: &'a Row,
-    path: &str,
-    nulls: &[String],
-) -> Result<Option<Cow<'a, Value>>, NotJson> {
+fn look_up<'a>(row: &'a Row, path: &str, nulls: &[String]) -> Result<Option<Cow<'a, Value>>, NotJson> {
     if let Some(value) = row.0.get(path) {
         return Ok(present(value, nulls).then_some(Cow::Borrowed(value)));
     }
@@ -63,17 +53,11 @@ fn look_up<'a>(
     };
     match row.0.get(column) {
         Some(Value::String(text)) if present_text(text, nulls) => {
-            let parsed: Value = serde_json::from_str(text).map_err(|error| NotJson {
-                column: column.to_owned(),
-                detail: error.to_string(),
-            })?;
-            Ok(descend(&parsed, rest)
-                .filter(|value| present(value, nulls))
-                .map(|value| Cow::Owned(value.clone())))
+            let parsed: Value = serde_json::from_str(text)
+                .map_err(|error| NotJson { column: column.to_owned(), detail: error.to_string() })?;
+            Ok(descend(&parsed, rest).filter(|value| present(value, nulls)).map(|value| Cow::Owned(value.clone())))
         }
-        Some(value) => Ok(descend(value, rest)
-            .filter(|value| present(value, nulls))
-            .map(Cow::Borrowed)),
+        Some(value) => Ok(descend(value, rest).filter(|value| present(value, nulls)).map(Cow::Borrowed)),
         None => Ok(None),
     }
 }
@@ -110,10 +94,7 @@ mod tests {
     #[track_caller]
     fn check(path: &str, row: &Row, expected: Option<Value>) {
         let nulls = ["".to_owned(), "NULL".to_owned()];
-        let found = ColumnPath::parse(path)
-            .find(row, &nulls)
-            .unwrap()
-            .map(Cow::into_owned);
+        let found = ColumnPath::parse(path).find(row, &nulls).unwrap().map(Cow::into_owned);
         assert_eq!(found, expected, "{path}");
     }
 

@@ -31,27 +31,14 @@ impl CsvRows {
     /// Rows of `input`; the columns have no names yet.
     pub(crate) fn new(input: Box<dyn Read>, delimiter: u8) -> Self {
         let starts = Rc::new(RefCell::new(VecDeque::new()));
-        let input = LineStarts {
-            input,
-            starts: Rc::clone(&starts),
-            byte: 0,
-            line: 1,
-            at_start: true,
-        };
+        let input = LineStarts { input, starts: Rc::clone(&starts), byte: 0, line: 1, at_start: true };
         let reader = csv::ReaderBuilder::new()
             .delimiter(delimiter)
             .has_headers(false)
             .flexible(true)
             .buffer_capacity(1 << 16)
             .from_reader(input);
-        CsvRows {
-            reader,
-            starts,
-            record: ByteRecord::new(),
-            line: 1,
-            failed: false,
-            columns: Vec::new(),
-        }
+        CsvRows { reader, starts, record: ByteRecord::new(), line: 1, failed: false, columns: Vec::new() }
     }
 
     /// Reads the first row as the columns' names.
@@ -76,11 +63,7 @@ impl CsvRows {
 
     fn spanned_lines(&self) -> u64 {
         let end = self.reader.position().byte();
-        self.starts
-            .borrow()
-            .iter()
-            .take_while(|start| start.byte < end)
-            .count() as u64
+        self.starts.borrow().iter().take_while(|start| start.byte < end).count() as u64
     }
 }
 
@@ -108,16 +91,9 @@ impl Iterator for CsvRows {
         let row = texts(&self.record).and_then(|values| by_name(line, &self.columns, values));
         Some(row.map_err(|reason| {
             let lines = self.spanned_lines();
-            let hint = if lines > 100 {
-                format!(" (the row spans {lines} lines: an unclosed quote?)")
-            } else {
-                String::new()
-            };
-            BadRow {
-                line,
-                reason: reason + &hint,
-                raw: lossy(&self.record),
-            }
+            let hint =
+                if lines > 100 { format!(" (the row spans {lines} lines: an unclosed quote?)") } else { String::new() };
+            BadRow { line, reason: reason + &hint, raw: lossy(&self.record) }
         }))
     }
 }
@@ -127,18 +103,13 @@ fn texts(record: &ByteRecord) -> Result<Vec<String>, String> {
         .iter()
         .enumerate()
         .map(|(at, field)| {
-            std::str::from_utf8(field)
-                .map(str::to_owned)
-                .map_err(|_| format!("column {} is not UTF-8", at + 1))
+            std::str::from_utf8(field).map(str::to_owned).map_err(|_| format!("column {} is not UTF-8", at + 1))
         })
         .collect()
 }
 
 fn lossy(record: &ByteRecord) -> String {
-    let fields: Vec<Value> = record
-        .iter()
-        .map(|field| Value::from(String::from_utf8_lossy(field).as_ref()))
-        .collect();
+    let fields: Vec<Value> = record.iter().map(|field| Value::from(String::from_utf8_lossy(field).as_ref())).collect();
     Value::from(fields).to_string()
 }
 
@@ -163,10 +134,7 @@ impl Read for LineStarts {
                 }
                 b'\r' => {}
                 _ if self.at_start => {
-                    starts.push_back(Start {
-                        byte: self.byte + at as u64,
-                        line: self.line,
-                    });
+                    starts.push_back(Start { byte: self.byte + at as u64, line: self.line });
                     self.at_start = false;
                 }
                 _ => {}

@@ -32,8 +32,7 @@ pub fn dry_run(
                 Ok(outcome) => {
                     summary.add(&outcome);
                     if let Outcome::Record(record) = &outcome {
-                        print(record, show, &mut shown, out)
-                            .map_err(|source| terminal(path, source))?;
+                        print(record, show, &mut shown, out).map_err(|source| terminal(path, source))?;
                     }
                 }
                 Err(bad) => {
@@ -46,8 +45,7 @@ pub fn dry_run(
         }
     }
     let nowhere = PathBuf::from("standard output");
-    writeln!(out, "{}\nDry run: nothing was sent.", summary.render())
-        .map_err(|source| terminal(&nowhere, source))
+    writeln!(out, "{}\nDry run: nothing was sent.", summary.render()).map_err(|source| terminal(&nowhere, source))
 }
 
 /// One row through the mapping.
@@ -65,23 +63,13 @@ pub(crate) fn mapped(
 }
 
 /// Prints a record unless enough of its kind have been printed.
-fn print(
-    record: &Mapped,
-    show: usize,
-    shown: &mut Vec<(String, usize)>,
-    out: &mut dyn Write,
-) -> std::io::Result<()> {
-    let event = super::wire::event_field(record.source)
-        .and_then(|field| record.record.text(field))
-        .unwrap_or("");
+fn print(record: &Mapped, show: usize, shown: &mut Vec<(String, usize)>, out: &mut dyn Write) -> std::io::Result<()> {
+    let event = super::wire::event_field(record.source).and_then(|field| record.record.text(field)).unwrap_or("");
     let kind = format!("{} {event}", record.source);
-    let at = shown
-        .iter()
-        .position(|(known, _)| *known == kind)
-        .unwrap_or_else(|| {
-            shown.push((kind.clone(), 0));
-            shown.len() - 1
-        });
+    let at = shown.iter().position(|(known, _)| *known == kind).unwrap_or_else(|| {
+        shown.push((kind.clone(), 0));
+        shown.len() - 1
+    });
     if shown[at].1 >= show {
         return Ok(());
     }
@@ -91,8 +79,5 @@ fn print(
 }
 
 fn terminal(path: &std::path::Path, source: std::io::Error) -> Error {
-    Error::Write {
-        path: path.to_owned(),
-        source,
-    }
+    Error::Write { path: path.to_owned(), source }
 }

@@ -135,18 +135,14 @@ pub struct Mapping {
 impl Mapping {
     /// Reads and checks a mapping file.
     pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         Self::parse(&text, path)
     }
 
     /// Checks a mapping file's text; `path` is only named in messages.
     pub fn parse(text: &str, path: &Path) -> Result<Self> {
-        let written: MappingFile = toml::from_str(text).map_err(|error| Error::Toml {
-            message: describe(path, text, &error),
-        })?;
+        let written: MappingFile =
+            toml::from_str(text).map_err(|error| Error::Toml { message: describe(path, text, &error) })?;
         let mut mapping = Checker { path }.check(written)?;
         mapping.hash = first_16(blake3::hash(text.as_bytes()));
         Ok(mapping)
@@ -177,10 +173,7 @@ struct Checker<'a> {
 
 impl Checker<'_> {
     fn error(&self, message: impl Into<String>) -> Error {
-        Error::Mapping {
-            path: PathBuf::from(self.path),
-            message: message.into(),
-        }
+        Error::Mapping { path: PathBuf::from(self.path), message: message.into() }
     }
 
     fn check(&self, written: MappingFile) -> Result<Mapping> {
@@ -227,9 +220,7 @@ impl Checker<'_> {
             return Err(self.error("event: give either `field` or `constant`, not both"));
         }
         if event.field.is_none() && !event.names.is_empty() {
-            return Err(
-                self.error("event.names: needs `event.field`, the column that holds the names")
-            );
+            return Err(self.error("event.names: needs `event.field`, the column that holds the names"));
         }
         let mut targets = BTreeMap::new();
         for (written, target) in &event.names {
@@ -240,58 +231,35 @@ impl Checker<'_> {
             if name.is_empty() {
                 return Err(self.error(format!("event.names.{written}: names no event")));
             }
-            targets.insert(
-                written.clone(),
-                Target {
-                    source,
-                    event: name.to_owned(),
-                },
-            );
+            targets.insert(written.clone(), Target { source, event: name.to_owned() });
         }
         Ok(targets)
     }
 
     fn known_field(&self, path: &str, sources: &[Source]) -> Result<()> {
-        if sources
-            .iter()
-            .any(|source| wire::kind(*source, path).is_some())
-        {
+        if sources.iter().any(|source| wire::kind(*source, path).is_some()) {
             return Ok(());
         }
-        let known: Vec<&str> = sources
-            .iter()
-            .flat_map(|source| wire::fields(*source))
-            .map(|(path, _)| path)
-            .collect();
+        let known: Vec<&str> = sources.iter().flat_map(|source| wire::fields(*source)).map(|(path, _)| path).collect();
         let names: Vec<&str> = sources.iter().map(|source| source.as_str()).collect();
         let hint = match nearest(path, known.iter().copied()) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!(
-                "known are {}; anything else belongs under [properties]",
-                known.join(", ")
-            ),
+            None => format!("known are {}; anything else belongs under [properties]", known.join(", ")),
         };
-        Err(self.error(format!(
-            "fields.{path}: {} records have no such field; {hint}",
-            names.join(" and ")
-        )))
+        Err(self.error(format!("fields.{path}: {} records have no such field; {hint}", names.join(" and "))))
     }
 
     /// A property must not pose as a field: a raw e-mail among the properties would be stored as it is.
     fn property(&self, name: &str, sources: &[Source]) -> Result<()> {
         let first = name.split('.').next().unwrap_or(name);
-        let taken = sources.iter().flat_map(|source| {
-            wire::fields(*source)
-                .map(|(path, _)| path)
-                .chain(wire::event_field(*source))
-        });
-        let mut taken = taken
-            .map(|path| path.split('.').next().unwrap_or(path))
-            .chain(["identifiers"]);
+        let taken = sources
+            .iter()
+            .flat_map(|source| wire::fields(*source).map(|(path, _)| path).chain(wire::event_field(*source)));
+        let mut taken = taken.map(|path| path.split('.').next().unwrap_or(path)).chain(["identifiers"]);
         if taken.any(|known| known == first) {
-            return Err(self.error(format!(
-                "properties.{name}: `{first}` is a field of its own; map it under [fields]"
-            )));
+            return Err(
+                self.error(format!("properties.{name}: `{first}` is a field of its own; map it under [fields]"))
+            );
         }
         Ok(())
     }
@@ -300,9 +268,7 @@ impl Checker<'_> {
         for source in sources {
             let field = wire::time_field(*source);
             if !written.fields.contains_key(field) {
-                return Err(self.error(format!(
-                    "fields.{field} is missing: {source} records need a time"
-                )));
+                return Err(self.error(format!("fields.{field} is missing: {source} records need a time")));
             }
             let named = written.event.field.is_some() || written.event.constant.is_some();
             if wire::event_field(*source).is_some() && !named {
@@ -314,11 +280,7 @@ impl Checker<'_> {
         Ok(())
     }
 
-    fn constants(
-        &self,
-        written: BTreeMap<String, toml::Value>,
-        sources: &[Source],
-    ) -> Result<Vec<(String, Value)>> {
+    fn constants(&self, written: BTreeMap<String, toml::Value>, sources: &[Source]) -> Result<Vec<(String, Value)>> {
         let mut constants = Vec::new();
         for (path, value) in written {
             self.known_field(&path, sources)?;
@@ -342,25 +304,21 @@ impl Checker<'_> {
 
     fn delimiter(&self, file: &FileSection) -> Result<Delimiter> {
         if !file.header && file.columns.is_empty() && file.format != Some(FileFormat::Ndjson) {
-            return Err(self
-                .error("file.columns is missing: files without a header need the columns' names"));
+            return Err(self.error("file.columns is missing: files without a header need the columns' names"));
         }
         match file.delimiter.as_str() {
             "tab" | "\t" => Ok(Delimiter::Character(b'\t')),
             "whitespace" => Ok(Delimiter::Whitespace),
             text if text.len() == 1 => Ok(Delimiter::Character(text.as_bytes()[0])),
-            other => Err(self.error(format!(
-                "file.delimiter: `{other}` is neither one character, `tab` nor `whitespace`"
-            ))),
+            other => {
+                Err(self.error(format!("file.delimiter: `{other}` is neither one character, `tab` nor `whitespace`")))
+            }
         }
     }
 }
 
 fn columns(written: BTreeMap<String, String>) -> Vec<(String, ColumnPath)> {
-    written
-        .into_iter()
-        .map(|(path, column)| (path, ColumnPath::parse(&column)))
-        .collect()
+    written.into_iter().map(|(path, column)| (path, ColumnPath::parse(&column))).collect()
 }
 
 #[cfg(test)]
@@ -369,17 +327,11 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, expected: &str) {
-        let message = Mapping::parse(text, Path::new("m.toml"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            message.contains(expected) && message.contains("m.toml"),
-            "{message}"
-        );
+        let message = Mapping::parse(text, Path::new("m.toml")).unwrap_err().to_string();
+        assert!(message.contains(expected) && message.contains("m.toml"), "{message}");
     }
 
-    const MINIMAL: &str =
-        "source = \"web\"\nevent.constant = \"page_viewed\"\n[fields]\nevent_time = \"t\"\n";
+    const MINIMAL: &str = "source = \"web\"\nevent.constant = \"page_viewed\"\n[fields]\nevent_time = \"t\"\n";
 
     #[test]
     fn minimal() {
@@ -393,44 +345,20 @@ mod tests {
         let text = "source = \"web\"\n[event]\nfield = \"e\"\n[event.names]\na = \"b\"\nc = \"form:d\"\n[fields]\nevent_time = \"t\"\nform_id = \"f\"\n";
         let mapping = Mapping::parse(text, Path::new("m.toml")).unwrap();
         assert_eq!(mapping.sources(), [Source::Web, Source::Form]);
-        assert_eq!(
-            mapping.targets["c"],
-            Target {
-                source: Source::Form,
-                event: "d".to_owned()
-            }
-        );
+        assert_eq!(mapping.targets["c"], Target { source: Source::Form, event: "d".to_owned() });
     }
 
     #[test]
     fn mistakes_are_named() {
         refused("source = \"wep\"\n", "unknown source `wep`");
-        refused(
-            &format!("{MINIMAL}anonymousid = \"x\"\n"),
-            "did you mean `anonymous_id`?",
-        );
+        refused(&format!("{MINIMAL}anonymousid = \"x\"\n"), "did you mean `anonymous_id`?");
         refused(&format!("{MINIMAL}colour = \"x\"\n"), "[properties]");
-        refused(
-            "source = \"web\"\nevent.constant = \"x\"\n",
-            "fields.event_time is missing",
-        );
-        refused(
-            "source = \"web\"\n[fields]\nevent_time = \"t\"\n",
-            "event is missing",
-        );
-        refused(
-            &format!("{MINIMAL}[properties]\nemail = \"x\"\n"),
-            "properties.email: `email` is a field",
-        );
+        refused("source = \"web\"\nevent.constant = \"x\"\n", "fields.event_time is missing");
+        refused("source = \"web\"\n[fields]\nevent_time = \"t\"\n", "event is missing");
+        refused(&format!("{MINIMAL}[properties]\nemail = \"x\"\n"), "properties.email: `email` is a field");
         refused(&format!("{MINIMAL}[time]\nzone = \"Mars\"\n"), "time.zone");
-        refused(
-            &format!("{MINIMAL}[money]\ncurrency = \"XQX\"\n"),
-            "ISO 4217",
-        );
-        refused(
-            &format!("{MINIMAL}[file]\nheader = false\n"),
-            "file.columns",
-        );
+        refused(&format!("{MINIMAL}[money]\ncurrency = \"XQX\"\n"), "ISO 4217");
+        refused(&format!("{MINIMAL}[file]\nheader = false\n"), "file.columns");
         refused(
             &format!("{MINIMAL}[file]\ndelimeter = \";\"\n"),
             "line 6: unknown key `delimeter`, did you mean `delimiter`?",

@@ -21,13 +21,7 @@ pub struct MoneyFormat {
 
 impl Default for MoneyFormat {
     fn default() -> Self {
-        MoneyFormat {
-            decimal: '.',
-            thousands: String::new(),
-            currency: None,
-            minor: false,
-            round: false,
-        }
+        MoneyFormat { decimal: '.', thousands: String::new(), currency: None, minor: false, round: false }
     }
 }
 
@@ -40,25 +34,14 @@ impl MoneyFormat {
         if whole.is_empty() && fraction.is_empty() {
             return Err("no digits".to_owned());
         }
-        if !whole
-            .bytes()
-            .chain(fraction.bytes())
-            .all(|byte| byte.is_ascii_digit())
-        {
-            return Err(format!(
-                "expected digits with `{}` as the decimal sign",
-                self.decimal
-            ));
+        if !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("expected digits with `{}` as the decimal sign", self.decimal));
         }
         let (kept, surplus) = fraction.split_at(fraction.len().min(exponent));
-        let mut minor = format!("{whole}{kept:0<exponent$}")
-            .parse::<i64>()
-            .map_err(|_| "too large".to_owned())?;
+        let mut minor = format!("{whole}{kept:0<exponent$}").parse::<i64>().map_err(|_| "too large".to_owned())?;
         if surplus.bytes().any(|byte| byte != b'0') {
             if !self.round {
-                return Err(format!(
-                    "{currency} has {exponent} decimals, found more (`round = true` accepts them)"
-                ));
+                return Err(format!("{currency} has {exponent} decimals, found more (`round = true` accepts them)"));
             }
             minor += i64::from(surplus.as_bytes()[0] >= b'5');
         }
@@ -68,10 +51,7 @@ impl MoneyFormat {
     /// The sign, and the digits with `.` as the decimal sign.
     fn unsigned(&self, text: &str, currency: &str) -> Result<(bool, String), String> {
         let mut text = text.trim().to_owned();
-        if let Some(inner) = text
-            .strip_prefix('(')
-            .and_then(|rest| rest.strip_suffix(')'))
-        {
+        if let Some(inner) = text.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
             text = format!("-{}", inner.trim());
         }
         let upper = text.to_uppercase();
@@ -84,16 +64,12 @@ impl MoneyFormat {
         let mut digits = String::with_capacity(text.len());
         for (at, sign) in text.char_indices() {
             match sign {
-                '-' | '\u{2212}'
-                    if !negative && (digits.is_empty() || at + sign.len_utf8() == text.len()) =>
-                {
+                '-' | '\u{2212}' if !negative && (digits.is_empty() || at + sign.len_utf8() == text.len()) => {
                     negative = true
                 }
                 '+' if digits.is_empty() => {}
                 _ if sign == self.decimal => digits.push('.'),
-                _ if self.thousands.contains(sign)
-                    || sign.is_whitespace()
-                    || is_currency_sign(sign) => {}
+                _ if self.thousands.contains(sign) || sign.is_whitespace() || is_currency_sign(sign) => {}
                 _ => digits.push(sign),
             }
         }
@@ -111,8 +87,7 @@ fn exponent(currency: &str) -> Result<usize, String> {
 }
 
 fn is_currency_sign(sign: char) -> bool {
-    sign == '$'
-        || matches!(sign, '\u{a2}'..='\u{a5}' | '\u{20a0}'..='\u{20cf}' | '\u{ffe0}' | '\u{ffe1}' | '\u{ffe5}')
+    sign == '$' || matches!(sign, '\u{a2}'..='\u{a5}' | '\u{20a0}'..='\u{20cf}' | '\u{ffe0}' | '\u{ffe1}' | '\u{ffe5}')
 }
 
 #[cfg(test)]
@@ -162,27 +137,17 @@ mod tests {
 
     #[test]
     fn continental() {
-        let format = MoneyFormat {
-            decimal: ',',
-            thousands: ".'".to_owned(),
-            ..MoneyFormat::default()
-        };
+        let format = MoneyFormat { decimal: ',', thousands: ".'".to_owned(), ..MoneyFormat::default() };
         check(&format, "1.234,56 €", "EUR", Ok(123_456));
         check(&format, "CHF 1'234,5", "CHF", Ok(123_450));
     }
 
     #[test]
     fn rounded_and_minor() {
-        let rounded = MoneyFormat {
-            round: true,
-            ..MoneyFormat::default()
-        };
+        let rounded = MoneyFormat { round: true, ..MoneyFormat::default() };
         check(&rounded, "19.989999", "USD", Ok(1_999));
         check(&rounded, "-19.985", "USD", Ok(-1_999));
-        let minor = MoneyFormat {
-            minor: true,
-            ..MoneyFormat::default()
-        };
+        let minor = MoneyFormat { minor: true, ..MoneyFormat::default() };
         check(&minor, "1999", "USD", Ok(1_999));
         check(&minor, "19.99", "USD", Err("found more"));
     }

@@ -18,20 +18,10 @@ impl Progress {
     /// For files of this many bytes together.
     pub(crate) fn new(bytes: u64) -> Self {
         let terminal = std::io::stderr().is_terminal();
-        let bar = if terminal {
-            ProgressBar::new(bytes)
-        } else {
-            ProgressBar::hidden()
-        };
+        let bar = if terminal { ProgressBar::new(bytes) } else { ProgressBar::hidden() };
         let template = "{bar:30} {percent:>3} %  {msg}  {elapsed} (about {eta} to go)";
-        bar.set_style(
-            ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()),
-        );
-        Progress {
-            bar,
-            terminal,
-            said: Instant::now(),
-        }
+        bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+        Progress { bar, terminal, said: Instant::now() }
     }
 
     /// Sets how far it is.

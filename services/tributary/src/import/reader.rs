@@ -53,24 +53,14 @@ impl RowReader {
         let format = mapping.file.format.unwrap_or_else(|| format_of(path));
         let mut columns = mapping.file.columns.clone();
         let rows = match (format, mapping.delimiter) {
-            (FileFormat::Ndjson, _) => Rows::Ndjson {
-                lines: Lines::new(input),
-            },
+            (FileFormat::Ndjson, _) => Rows::Ndjson { lines: Lines::new(input) },
             (FileFormat::Csv, Delimiter::Whitespace) => {
                 let mut lines = Lines::new(input);
                 if mapping.file.header {
-                    let header = lines
-                        .next()
-                        .transpose()
-                        .map_err(|source| read_error(path, source))?;
-                    columns = header
-                        .map(|(_, text)| split_blanks(&text))
-                        .unwrap_or_default();
+                    let header = lines.next().transpose().map_err(|source| read_error(path, source))?;
+                    columns = header.map(|(_, text)| split_blanks(&text)).unwrap_or_default();
                 }
-                Rows::Blanks {
-                    lines,
-                    columns: columns.clone(),
-                }
+                Rows::Blanks { lines, columns: columns.clone() }
             }
             (FileFormat::Csv, Delimiter::Character(delimiter)) => {
                 let mut rows = CsvRows::new(input, delimiter);
@@ -81,16 +71,8 @@ impl RowReader {
                 Rows::Csv(rows)
             }
         };
-        let absent = if format == FileFormat::Csv {
-            check_columns(path, mapping, &columns)?
-        } else {
-            Vec::new()
-        };
-        Ok(RowReader {
-            rows,
-            bytes_read,
-            absent,
-        })
+        let absent = if format == FileFormat::Csv { check_columns(path, mapping, &columns)? } else { Vec::new() };
+        Ok(RowReader { rows, bytes_read, absent })
     }
 
     /// Bytes of the file read so far (before unpacking), for the progress bar.
@@ -108,24 +90,13 @@ impl Iterator for RowReader {
             Rows::Blanks { lines, columns } => next_line(lines).map(|line| {
                 let (line, text) = line?;
                 let values = split_blanks(&text);
-                by_name(line, columns, values).map_err(|reason| BadRow {
-                    line,
-                    reason,
-                    raw: text,
-                })
+                by_name(line, columns, values).map_err(|reason| BadRow { line, reason, raw: text })
             }),
             Rows::Ndjson { lines } => next_line(lines).map(|line| {
                 let (line, text) = line?;
                 match serde_json::from_str::<Map<String, Value>>(&text) {
-                    Ok(map) => Ok(Numbered {
-                        line,
-                        row: Row(map),
-                    }),
-                    Err(error) => Err(BadRow {
-                        line,
-                        reason: format!("no JSON object: {error}"),
-                        raw: text,
-                    }),
+                    Ok(map) => Ok(Numbered { line, row: Row(map) }),
+                    Err(error) => Err(BadRow { line, reason: format!("no JSON object: {error}"), raw: text }),
                 }
             }),
         }
@@ -149,27 +120,12 @@ fn next_line(lines: &mut Lines) -> Option<std::result::Result<(u64, String), Bad
     }
 }
 
-pub(super) fn by_name(
-    line: u64,
-    columns: &[String],
-    values: Vec<String>,
-) -> std::result::Result<Numbered, String> {
+pub(super) fn by_name(line: u64, columns: &[String], values: Vec<String>) -> std::result::Result<Numbered, String> {
     if values.len() != columns.len() {
-        return Err(format!(
-            "expected {} columns, found {}",
-            columns.len(),
-            values.len()
-        ));
+        return Err(format!("expected {} columns, found {}", columns.len(), values.len()));
     }
-    let map = columns
-        .iter()
-        .cloned()
-        .zip(values.into_iter().map(Value::String))
-        .collect();
-    Ok(Numbered {
-        line,
-        row: Row(map),
-    })
+    let map = columns.iter().cloned().zip(values.into_iter().map(Value::String)).collect();
+    Ok(Numbered { line, row: Row(map) })
 }
 
 fn split_blanks(text: &str) -> Vec<String> {
@@ -184,17 +140,9 @@ fn check_columns(path: &Path, mapping: &Mapping, columns: &[String]) -> Result<V
             columns.iter().any(|known| known == name || known == first)
         })
     };
-    let times: Vec<&str> = mapping
-        .sources()
-        .into_iter()
-        .map(super::wire::time_field)
-        .collect();
+    let times: Vec<&str> = mapping.sources().into_iter().map(super::wire::time_field).collect();
     let named = mapping.fields.iter().chain(&mapping.properties);
-    let needed = mapping
-        .fields
-        .iter()
-        .filter(|(field, _)| times.contains(&field.as_str()))
-        .map(|(_, column)| column);
+    let needed = mapping.fields.iter().filter(|(field, _)| times.contains(&field.as_str())).map(|(_, column)| column);
     for column in needed.chain(&mapping.event_column) {
         if !has(column) {
             return Err(no_column(path, column, columns));
@@ -209,42 +157,25 @@ fn check_columns(path: &Path, mapping: &Mapping, columns: &[String]) -> Result<V
 fn no_column(path: &Path, column: &ColumnPath, columns: &[String]) -> Error {
     let wanted = column.alternatives().join(" | ");
     let known = columns.join(", ");
-    let hint = match column
-        .alternatives()
-        .iter()
-        .find_map(|name| nearest(name, columns.iter().map(String::as_str)))
-    {
+    let hint = match column.alternatives().iter().find_map(|name| nearest(name, columns.iter().map(String::as_str))) {
         Some(near) => format!("; did you mean `{near}`?"),
         None => String::new(),
     };
-    let message =
-        format!("has no column `{wanted}`, which the mapping needs{hint} Its columns are: {known}");
-    Error::Import {
-        path: path.to_owned(),
-        message,
-    }
+    let message = format!("has no column `{wanted}`, which the mapping needs{hint} Its columns are: {known}");
+    Error::Import { path: path.to_owned(), message }
 }
 
 fn unreadable(path: &Path, why: &str) -> Error {
-    Error::Import {
-        path: path.to_owned(),
-        message: format!("cannot read the header: {why}"),
-    }
+    Error::Import { path: path.to_owned(), message: format!("cannot read the header: {why}") }
 }
 
 fn read_error(path: &Path, source: std::io::Error) -> Error {
-    Error::Read {
-        path: path.to_owned(),
-        source,
-    }
+    Error::Read { path: path.to_owned(), source }
 }
 
 /// By the ending, `.gz` left aside.
 pub(crate) fn format_of(path: &Path) -> FileFormat {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy().to_lowercase())
-        .unwrap_or_default();
+    let name = path.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     let name = name.strip_suffix(".gz").unwrap_or(&name);
     match name.rsplit('.').next() {
         Some("ndjson" | "jsonl" | "json") => FileFormat::Ndjson,
@@ -255,28 +186,14 @@ pub(crate) fn format_of(path: &Path) -> FileFormat {
 /// The file's text without a byte-order mark.
 pub(crate) fn open_text(path: &Path, bytes_read: Arc<AtomicU64>) -> Result<Box<dyn Read>> {
     let file = File::open(path).map_err(|source| read_error(path, source))?;
-    let counted = Counted {
-        inner: file,
-        bytes_read,
-    };
-    let zipped = path
-        .extension()
-        .is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
-    let plain: Box<dyn Read> = if zipped {
-        Box::new(MultiGzDecoder::new(counted))
-    } else {
-        Box::new(counted)
-    };
+    let counted = Counted { inner: file, bytes_read };
+    let zipped = path.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("gz"));
+    let plain: Box<dyn Read> = if zipped { Box::new(MultiGzDecoder::new(counted)) } else { Box::new(counted) };
     let mut buffered = BufReader::with_capacity(1 << 16, plain);
-    let start = buffered
-        .fill_buf()
-        .map_err(|source| read_error(path, source))?;
+    let start = buffered.fill_buf().map_err(|source| read_error(path, source))?;
     if start.starts_with(&[0xff, 0xfe]) || start.starts_with(&[0xfe, 0xff]) {
         let message = "is UTF-16; save it as UTF-8 (iconv -f UTF-16 -t UTF-8)".to_owned();
-        return Err(Error::Import {
-            path: path.to_owned(),
-            message,
-        });
+        return Err(Error::Import { path: path.to_owned(), message });
     }
     if start.starts_with(&[0xef, 0xbb, 0xbf]) {
         buffered.consume(3);
@@ -307,11 +224,7 @@ struct Lines {
 
 impl Lines {
     fn new(input: Box<dyn Read>) -> Self {
-        Lines {
-            input: BufReader::new(input),
-            line: 0,
-            ended: false,
-        }
+        Lines { input: BufReader::new(input), line: 0, ended: false }
     }
 
     fn next(&mut self) -> Option<std::io::Result<(u64, String)>> {
@@ -323,14 +236,10 @@ impl Lines {
             Ok(0) => None,
             Ok(_) => {
                 self.line += 1;
-                while bytes
-                    .last()
-                    .is_some_and(|byte| matches!(byte, b'\n' | b'\r'))
-                {
+                while bytes.last().is_some_and(|byte| matches!(byte, b'\n' | b'\r')) {
                     bytes.pop();
                 }
-                let text = String::from_utf8(bytes)
-                    .map_err(|_| std::io::Error::other("the line is not UTF-8"));
+                let text = String::from_utf8(bytes).map_err(|_| std::io::Error::other("the line is not UTF-8"));
                 Some(text.map(|text| (self.line, text)))
             }
             Err(error) => {

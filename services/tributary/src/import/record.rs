@@ -29,9 +29,7 @@ impl Object {
                 map.insert(part.to_owned(), value);
                 return;
             }
-            let slot = map
-                .entry(part.to_owned())
-                .or_insert_with(|| Value::Object(Map::new()));
+            let slot = map.entry(part.to_owned()).or_insert_with(|| Value::Object(Map::new()));
             if !slot.is_object() {
                 *slot = Value::Object(Map::new());
             }
@@ -115,9 +113,7 @@ mod tests {
         record.set("order.value_minor", Value::from(5));
         assert_eq!(
             record.0,
-            *json!({"page": {"url": "https://a/", "title": "A"}, "order": {"value_minor": 5}})
-                .as_object()
-                .unwrap()
+            *json!({"page": {"url": "https://a/", "title": "A"}, "order": {"value_minor": 5}}).as_object().unwrap()
         );
         assert_eq!(record.text("page.title"), Some("A"));
         assert_eq!(record.text("page.none"), None);

@@ -25,12 +25,7 @@ pub(crate) struct Rejects {
 impl Rejects {
     /// Writes to `path`, made when the first bad row comes; `None` only shows and counts.
     pub(crate) fn new(path: Option<PathBuf>) -> Self {
-        Rejects {
-            path,
-            out: None,
-            by_file: BTreeMap::new(),
-            count: 0,
-        }
+        Rejects { path, out: None, by_file: BTreeMap::new(), count: 0 }
     }
 
     /// Takes a bad row; the returned line is for the terminal.
@@ -39,12 +34,8 @@ impl Rejects {
         *self.by_file.entry(file.to_owned()).or_insert(0) += 1;
         self.write(file, bad)?;
         Ok(match self.count {
-            count if count <= SHOWN => {
-                Some(format!("{}:{}: {}", file.display(), bad.line, bad.reason))
-            }
-            count if count == SHOWN + 1 => {
-                Some("more bad rows follow; they are counted but not shown".to_owned())
-            }
+            count if count <= SHOWN => Some(format!("{}:{}: {}", file.display(), bad.line, bad.reason)),
+            count if count == SHOWN + 1 => Some("more bad rows follow; they are counted but not shown".to_owned()),
             _ => None,
         })
     }
@@ -69,27 +60,15 @@ impl Rejects {
         let Some(out) = &mut self.out else {
             return Ok(());
         };
-        let end = bad
-            .raw
-            .char_indices()
-            .map(|(at, _)| at)
-            .take_while(|at| *at <= RAW_LIMIT)
-            .last()
-            .unwrap_or(0);
-        let raw = if bad.raw.len() <= RAW_LIMIT {
-            bad.raw.as_str()
-        } else {
-            &bad.raw[..end]
-        };
-        let line = serde_json::json!({"file": file.display().to_string(), "line": bad.line, "reason": bad.reason, "row": raw});
+        let end = bad.raw.char_indices().map(|(at, _)| at).take_while(|at| *at <= RAW_LIMIT).last().unwrap_or(0);
+        let raw = if bad.raw.len() <= RAW_LIMIT { bad.raw.as_str() } else { &bad.raw[..end] };
+        let line =
+            serde_json::json!({"file": file.display().to_string(), "line": bad.line, "reason": bad.reason, "row": raw});
         writeln!(out, "{line}").map_err(|source| self.write_error(source))
     }
 
     fn write_error(&self, source: std::io::Error) -> Error {
-        Error::Write {
-            path: self.path.clone().unwrap_or_default(),
-            source,
-        }
+        Error::Write { path: self.path.clone().unwrap_or_default(), source }
     }
 }
 
@@ -104,11 +83,7 @@ mod tests {
         let mut rejects = Rejects::new(Some(path.clone()));
         let mut shown = 0;
         for line in 1..=30 {
-            let bad = BadRow {
-                line,
-                reason: "no time".to_owned(),
-                raw: "é".repeat(RAW_LIMIT),
-            };
+            let bad = BadRow { line, reason: "no time".to_owned(), raw: "é".repeat(RAW_LIMIT) };
             shown += u32::from(rejects.add(Path::new("a.csv"), &bad).unwrap().is_some());
         }
         assert_eq!((shown, rejects.count), (21, 30));
@@ -116,10 +91,7 @@ mod tests {
         let text = std::fs::read_to_string(path).unwrap();
         assert_eq!(text.lines().count(), 30);
         let first: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
-        assert_eq!(
-            (first["file"].as_str(), first["line"].as_u64()),
-            (Some("a.csv"), Some(1))
-        );
+        assert_eq!((first["file"].as_str(), first["line"].as_u64()), (Some("a.csv"), Some(1)));
     }
 
     #[test]

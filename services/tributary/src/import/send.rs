@@ -46,20 +46,14 @@ pub struct SendOptions {
 
 /// Imports the files.
 pub async fn send(config: &Config, mapping: &Mapping, options: &SendOptions) -> anyhow::Result<()> {
-    let bytes = options
-        .files
-        .iter()
-        .map(|path| std::fs::metadata(path).map_or(0, |metadata| metadata.len()))
-        .sum();
+    let bytes = options.files.iter().map(|path| std::fs::metadata(path).map_or(0, |metadata| metadata.len())).sum();
     // A wrong file is found before anything is sent.
     for path in &options.files {
         RowReader::open(path, mapping)?;
     }
     let mut importer = Importer::connect(config, mapping, Progress::new(bytes), options).await?;
     let before = importer.ends().await?;
-    importer
-        .drain(&before, "what is in the topics already")
-        .await?;
+    importer.drain(&before, "what is in the topics already").await?;
     let mut states = Vec::new();
     for path in &options.files {
         states.push(importer.file(path, options).await?);
@@ -102,26 +96,16 @@ impl<'a> Importer<'a> {
         options: &SendOptions,
     ) -> anyhow::Result<Self> {
         let store = Store::connect(&config.clickhouse).await?;
-        store
-            .check()
-            .await
-            .context("the tables are not ready; `tributary migrate` makes them")?;
+        store.check().await.context("the tables are not ready; `tributary migrate` makes them")?;
         let admin = Admin::connect(&config.kafka)?;
         let all = schemas::topics::Topics::load_default().with_prefix(&config.kafka.topic_prefix);
         let sources = mapping.sources();
-        let names: Vec<&str> = sources
-            .iter()
-            .map(|source| all.source(*source).name.as_str())
-            .collect();
-        let infos = admin
-            .describe_topics(&names)
-            .await
-            .context("the topics are not ready; `tributary migrate` makes them")?;
+        let names: Vec<&str> = sources.iter().map(|source| all.source(*source).name.as_str()).collect();
+        let infos =
+            admin.describe_topics(&names).await.context("the topics are not ready; `tributary migrate` makes them")?;
         let ids: Vec<String> = infos.iter().map(|topic| topic.id.to_string()).collect();
         let target = format!("{} {}", admin.cluster_id().await?, ids.join(" "));
-        let limits = ProducerLimits {
-            max_in_flight: CHUNK_ROWS,
-        };
+        let limits = ProducerLimits { max_in_flight: CHUNK_ROWS };
         Ok(Importer {
             mapping,
             store,
@@ -173,21 +157,15 @@ impl<'a> Importer<'a> {
         }
     }
 
-    async fn file(
-        &mut self,
-        path: &std::path::Path,
-        options: &SendOptions,
-    ) -> anyhow::Result<FileState> {
+    async fn file(&mut self, path: &std::path::Path, options: &SendOptions) -> anyhow::Result<FileState> {
         let mut state = FileState::open(&options.state_dir, &self.target, self.mapping.hash, path)?;
         let skip = state.rows();
         if skip > 0 {
-            self.progress
-                .say(&format!("{}: going on after row {skip}", path.display()));
+            self.progress.say(&format!("{}: going on after row {skip}", path.display()));
         }
         let mut reader = RowReader::open(path, self.mapping)?;
         for absent in &reader.absent {
-            self.progress
-                .say(&format!("{}: no column {absent}", path.display()));
+            self.progress.say(&format!("{}: no column {absent}", path.display()));
         }
         let mut occurrences = Occurrences::default();
         let mut chunk = Vec::with_capacity(CHUNK_ROWS);
@@ -208,10 +186,7 @@ impl<'a> Importer<'a> {
                 self.send_chunk(&mut chunk).await?;
                 state.advance(rows)?;
                 let sent = self.sent;
-                self.progress
-                    .at(self.bytes_before + reader.bytes_read(), || {
-                        format!("{sent} sent")
-                    });
+                self.progress.at(self.bytes_before + reader.bytes_read(), || format!("{sent} sent"));
             }
             if ended {
                 self.bytes_before += reader.bytes_read();
@@ -262,13 +237,7 @@ impl<'a> Importer<'a> {
                 .map(|record| Text::from(record.event_id.as_str()))
                 .collect();
             if !ids.is_empty() {
-                held.extend(
-                    self.store
-                        .held_event_ids(*source, &ids)
-                        .await?
-                        .into_iter()
-                        .map(|id| (*source, id)),
-                );
+                held.extend(self.store.held_event_ids(*source, &ids).await?.into_iter().map(|id| (*source, id)));
             }
         }
         for record in chunk.drain(..) {
@@ -276,15 +245,9 @@ impl<'a> Importer<'a> {
                 self.held += 1;
                 continue;
             }
-            let payload = serde_json::to_vec(&record.record.0)
-                .context("a record cannot be written as JSON")?;
+            let payload = serde_json::to_vec(&record.record.0).context("a record cannot be written as JSON")?;
             let topic = &self.topics[&record.source].name;
-            let message = Message {
-                topic,
-                key: Some(record.key.as_bytes()),
-                payload: &payload,
-                headers: &[],
-            };
+            let message = Message { topic, key: Some(record.key.as_bytes()), payload: &payload, headers: &[] };
             self.producer.send(message).await?;
             self.sent += 1;
         }
@@ -295,16 +258,10 @@ impl<'a> Importer<'a> {
         print!("{}", self.summary.render());
         println!("{:<24}{}", "sent", self.sent);
         if self.held > 0 {
-            println!(
-                "{:<24}{} (imported before, not sent again)",
-                "already there", self.held
-            );
+            println!("{:<24}{} (imported before, not sent again)", "already there", self.held);
         }
         if self.resumed > 0 {
-            println!(
-                "{:<24}{} (sent before the interruption)",
-                "resumed after", self.resumed
-            );
+            println!("{:<24}{} (sent before the interruption)", "resumed after", self.resumed);
         }
         let bad = self.summary.bad;
         if let Some(path) = self.rejects.finish()? {
@@ -321,9 +278,5 @@ impl<'a> Importer<'a> {
 }
 
 fn names(files: &[PathBuf]) -> String {
-    files
-        .iter()
-        .map(|path| path.display().to_string())
-        .collect::<Vec<_>>()
-        .join(", ")
+    files.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }

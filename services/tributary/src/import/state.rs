@@ -27,43 +27,17 @@ struct Mark {
 
 impl FileState {
     /// The state of `file`, imported with `mapping_hash` into the place that `target` names.
-    pub(crate) fn open(
-        folder: &Path,
-        target: &str,
-        mapping_hash: u128,
-        file: &Path,
-    ) -> Result<Self> {
-        let read = |source| Error::Read {
-            path: file.to_owned(),
-            source,
-        };
+    pub(crate) fn open(folder: &Path, target: &str, mapping_hash: u128, file: &Path) -> Result<Self> {
+        let read = |source| Error::Read { path: file.to_owned(), source };
         let absolute = fs::canonicalize(file).map_err(read)?;
         let metadata = fs::metadata(file).map_err(read)?;
         let modified = metadata.modified().map_err(read)?;
-        let modified_ms = modified
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_millis());
-        let name =
-            blake3::hash(format!("{target}\n{mapping_hash:x}\n{}", absolute.display()).as_bytes())
-                .to_hex();
+        let modified_ms = modified.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis());
+        let name = blake3::hash(format!("{target}\n{mapping_hash:x}\n{}", absolute.display()).as_bytes()).to_hex();
         let path = folder.join(format!("{}.json", &name.as_str()[..32]));
-        let fresh = Mark {
-            file: absolute,
-            bytes: metadata.len(),
-            modified_ms,
-            rows: 0,
-        };
-        let kept = fs::read(&path)
-            .ok()
-            .and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
-        let mark = kept
-            .filter(|kept| {
-                Mark {
-                    rows: 0,
-                    ..kept.clone()
-                } == fresh
-            })
-            .unwrap_or(fresh);
+        let fresh = Mark { file: absolute, bytes: metadata.len(), modified_ms, rows: 0 };
+        let kept = fs::read(&path).ok().and_then(|bytes| serde_json::from_slice::<Mark>(&bytes).ok());
+        let mark = kept.filter(|kept| Mark { rows: 0, ..kept.clone() } == fresh).unwrap_or(fresh);
         Ok(FileState { path, mark })
     }
 
@@ -75,10 +49,7 @@ impl FileState {
     /// Moves the mark; it is on disk, whole, when this returns.
     pub(crate) fn advance(&mut self, rows: u64) -> Result<()> {
         self.mark.rows = rows;
-        let failed = |source| Error::Write {
-            path: self.path.clone(),
-            source,
-        };
+        let failed = |source| Error::Write { path: self.path.clone(), source };
         if let Some(folder) = self.path.parent() {
             fs::create_dir_all(folder).map_err(failed)?;
         }
@@ -105,8 +76,7 @@ mod tests {
         let file = folder.path().join("a.csv");
         fs::write(&file, "x\n").unwrap();
         let states = folder.path().join("states");
-        let open =
-            |target: &str, mapping: u128| FileState::open(&states, target, mapping, &file).unwrap();
+        let open = |target: &str, mapping: u128| FileState::open(&states, target, mapping, &file).unwrap();
         open("here", 1).advance(7).unwrap();
         assert_eq!(open("here", 1).rows(), 7);
         assert_eq!(open("there", 1).rows(), 0, "another cluster or topic");

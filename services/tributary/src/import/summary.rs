@@ -8,16 +8,8 @@ use super::apply::{Mapped, Outcome};
 use super::wire;
 
 /// Identifier fields that a summary counts distinct values of.
-const IDENTIFIERS: [&str; 8] = [
-    "anonymous_id",
-    "user_id",
-    "email",
-    "phone",
-    "loyalty_id",
-    "crm_id",
-    "lead_id",
-    "requester.email",
-];
+const IDENTIFIERS: [&str; 8] =
+    ["anonymous_id", "user_id", "email", "phone", "loyalty_id", "crm_id", "lead_id", "requester.email"];
 
 /// Counts of one import.
 #[derive(Debug, Default)]
@@ -56,22 +48,13 @@ impl Summary {
     fn record(&mut self, mapped: &Mapped) {
         self.records += 1;
         let record = &mapped.record;
-        let event = wire::event_field(mapped.source)
-            .and_then(|field| record.text(field))
-            .unwrap_or("");
-        *self
-            .by_event
-            .entry((mapped.source.to_string(), event.to_owned()))
-            .or_insert(0) += 1;
-        let mut named =
-            record.get("identifiers").is_some() || mapped.source == schemas::Source::AdSpend;
+        let event = wire::event_field(mapped.source).and_then(|field| record.text(field)).unwrap_or("");
+        *self.by_event.entry((mapped.source.to_string(), event.to_owned())).or_insert(0) += 1;
+        let mut named = record.get("identifiers").is_some() || mapped.source == schemas::Source::AdSpend;
         for path in IDENTIFIERS {
             if let Some(value) = record.text(path) {
                 named = true;
-                self.identifiers
-                    .entry(path)
-                    .or_default()
-                    .insert(first_8(blake3::hash(value.as_bytes())));
+                self.identifiers.entry(path).or_default().insert(first_8(blake3::hash(value.as_bytes())));
             }
         }
         self.without_identifier += u64::from(!named);
@@ -80,9 +63,7 @@ impl Summary {
             *sum = (sum.0 + 1, sum.1 + i128::from(minor));
         }
         if let Some(time) = record.text(wire::time_field(mapped.source)) {
-            let (first, last) = self
-                .times
-                .get_or_insert_with(|| (time.to_owned(), time.to_owned()));
+            let (first, last) = self.times.get_or_insert_with(|| (time.to_owned(), time.to_owned()));
             if time < first.as_str() {
                 time.clone_into(first);
             }
@@ -95,17 +76,11 @@ impl Summary {
     /// The counts as text for a terminal.
     pub(crate) fn render(&self) -> String {
         let mut table = Table::new();
-        table
-            .load_preset(comfy_table::presets::UTF8_HORIZONTAL_ONLY)
-            .set_header(["source", "event", "records"]);
+        table.load_preset(crate::table::LINES).set_header(["source", "event", "records"]);
         for ((source, event), count) in &self.by_event {
-            table.add_row([
-                Cell::new(source),
-                Cell::new(event),
-                Cell::new(count).set_alignment(CellAlignment::Right),
-            ]);
+            table.add_row([Cell::new(source), Cell::new(event), Cell::new(count).set_alignment(CellAlignment::Right)]);
         }
-        let mut text = format!("{table}\n");
+        let mut text = format!("{}\n", table.trim_fmt());
         let mut line = |label: &str, value: String| {
             writeln!(text, "{label:<24}{value}").expect("writing to a string does not fail");
         };
@@ -115,10 +90,7 @@ impl Summary {
         if self.without_identifier > 0 {
             line(
                 "without identifier",
-                format!(
-                    "{} (the pipeline will count them as rejected)",
-                    self.without_identifier
-                ),
+                format!("{} (the pipeline will count them as rejected)", self.without_identifier),
             );
         }
         for (name, count) in &self.skipped {
@@ -128,10 +100,7 @@ impl Summary {
             line(&format!("distinct {path}"), values.len().to_string());
         }
         for (currency, (count, sum)) in &self.amounts {
-            line(
-                &format!("amounts in {currency}"),
-                format!("{count}, together {sum} minor units"),
-            );
+            line(&format!("amounts in {currency}"), format!("{count}, together {sum} minor units"));
         }
         if let Some((first, last)) = &self.times {
             line("from", first.clone());

@@ -44,19 +44,12 @@ fn read(mapping: &Mapping, files: &[PathBuf]) -> (Vec<Mapped>, u64) {
 }
 
 fn ids(records: &[Mapped]) -> HashSet<String> {
-    records
-        .iter()
-        .map(|mapped| mapped.event_id.clone())
-        .collect()
+    records.iter().map(|mapped| mapped.event_id.clone()).collect()
 }
 
 fn shop_files() -> Option<Vec<PathBuf>> {
     let folder = real("clickstream")?;
-    Some(
-        ["20250223", "20250227", "20250304"]
-            .map(|day| folder.join(format!("events_{day}.csv")))
-            .into(),
-    )
+    Some(["20250223", "20250227", "20250304"].map(|day| folder.join(format!("events_{day}.csv"))).into())
 }
 
 #[test]
@@ -65,21 +58,12 @@ fn real_shop_counts() {
     let (records, bad) = read(&shipped("shop_clickstream.toml"), &files);
     assert_eq!((records.len(), bad), (11_001, 0));
     assert_eq!(ids(&records).len(), 11_001);
-    let named = |path: &str| -> HashSet<&str> {
-        records
-            .iter()
-            .filter_map(|mapped| mapped.record.text(path))
-            .collect()
-    };
+    let named =
+        |path: &str| -> HashSet<&str> { records.iter().filter_map(|mapped| mapped.record.text(path)).collect() };
     assert_eq!(named("anonymous_id").len(), 8_602);
     assert_eq!(named("email").len(), 159);
-    let nobody = records.iter().filter(|mapped| {
-        mapped
-            .record
-            .text("anonymous_id")
-            .or(mapped.record.text("email"))
-            .is_none()
-    });
+    let nobody =
+        records.iter().filter(|mapped| mapped.record.text("anonymous_id").or(mapped.record.text("email")).is_none());
     assert_eq!(nobody.count(), 356);
     // The earlier record of the repeated order counts.
     let mut orders: HashMap<&str, (&str, i64)> = HashMap::new();
@@ -91,32 +75,18 @@ fn real_shop_counts() {
         assert_eq!(currency, "USD");
         checkouts += 1;
         let time = mapped.record.text("event_time").unwrap();
-        let order = orders
-            .entry(mapped.record.text("order.order_id").unwrap())
-            .or_insert((time, minor));
+        let order = orders.entry(mapped.record.text("order.order_id").unwrap()).or_insert((time, minor));
         *order = (*order).min((time, minor));
     }
     assert_eq!((checkouts, orders.len()), (62, 61));
-    assert_eq!(
-        orders.values().map(|(_, minor)| minor).sum::<i64>(),
-        4_837_200
-    );
-    let forms: BTreeMap<&str, usize> = records
-        .iter()
-        .filter(|mapped| mapped.source == Source::Form)
-        .fold(BTreeMap::new(), |mut counts, mapped| {
-            *counts
-                .entry(mapped.record.text("event").unwrap())
-                .or_insert(0) += 1;
+    assert_eq!(orders.values().map(|(_, minor)| minor).sum::<i64>(), 4_837_200);
+    let forms: BTreeMap<&str, usize> =
+        records.iter().filter(|mapped| mapped.source == Source::Form).fold(BTreeMap::new(), |mut counts, mapped| {
+            *counts.entry(mapped.record.text("event").unwrap()).or_insert(0) += 1;
             counts
         });
     assert_eq!(forms, [("email_captured", 108)].into());
-    assert!(records.iter().all(|mapped| {
-        mapped
-            .record
-            .text("anonymous_id")
-            .is_none_or(|id| id == mapped.key)
-    }));
+    assert!(records.iter().all(|mapped| { mapped.record.text("anonymous_id").is_none_or(|id| id == mapped.key) }));
 }
 
 #[test]
@@ -128,23 +98,15 @@ fn real_shop_ids_survive_shuffling_splitting_and_renaming() {
     let mut parts = Vec::new();
     for (at, path) in files.iter().enumerate() {
         let mut reader = csv::Reader::from_path(path).unwrap();
-        let header: Vec<String> = reader
-            .headers()
-            .unwrap()
-            .iter()
-            .map(|name| name.replace("client_id", "clientId"))
-            .collect();
+        let header: Vec<String> =
+            reader.headers().unwrap().iter().map(|name| name.replace("client_id", "clientId")).collect();
         let mut rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
         rows.sort_by_key(|row| blake3::hash(row.as_slice().as_bytes()).to_hex().to_string());
         for (half, rows) in rows.chunks(rows.len() / 2 + 1).enumerate() {
             let part = folder.path().join(format!("other-{at}-{half}.csv"));
-            let mut writer = csv::WriterBuilder::new()
-                .terminator(csv::Terminator::CRLF)
-                .from_path(&part)
-                .unwrap();
+            let mut writer = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_path(&part).unwrap();
             writer.write_record(header.iter().rev()).unwrap();
-            rows.iter()
-                .for_each(|row| writer.write_record(row.iter().rev()).unwrap());
+            rows.iter().for_each(|row| writer.write_record(row.iter().rev()).unwrap());
             writer.flush().unwrap();
             parts.push(part);
         }
@@ -160,26 +122,13 @@ fn real_till_counts() {
     };
     let (records, bad) = read(&shipped("cdnow.toml"), &[file]);
     assert_eq!((records.len(), bad), (6_919, 0));
-    assert_eq!(
-        ids(&records).len(),
-        6_919,
-        "identical rows keep ids of their own"
-    );
-    let customers: HashSet<&str> = records
-        .iter()
-        .filter_map(|mapped| mapped.record.text("loyalty_id"))
-        .collect();
+    assert_eq!(ids(&records).len(), 6_919, "identical rows keep ids of their own");
+    let customers: HashSet<&str> = records.iter().filter_map(|mapped| mapped.record.text("loyalty_id")).collect();
     assert_eq!(customers.len(), 2_357);
     let first = &records[0];
     assert_eq!(first.key, "00004");
-    assert_eq!(
-        first.record.text("event_time"),
-        Some("1997-01-01T05:00:00.000Z")
-    );
-    assert_eq!(
-        wire::amount(first.source, &first.record),
-        Some((2_933, "USD"))
-    );
+    assert_eq!(first.record.text("event_time"), Some("1997-01-01T05:00:00.000Z"));
+    assert_eq!(wire::amount(first.source, &first.record), Some((2_933, "USD")));
 }
 
 #[test]
@@ -201,15 +150,8 @@ fn a_made_up_export_with_every_kind_of_row() {
     let mapping = shipped("shop_clickstream.toml");
     let (records, bad) = read(&mapping, &[path.clone()]);
     assert_eq!((records.len(), bad), (5, 3));
-    assert_eq!(
-        ids(&records).len(),
-        5,
-        "the repeated row is a row of its own"
-    );
-    let kinds: Vec<_> = records
-        .iter()
-        .map(|mapped| (mapped.source, mapped.record.text("event").unwrap()))
-        .collect();
+    assert_eq!(ids(&records).len(), 5, "the repeated row is a row of its own");
+    let kinds: Vec<_> = records.iter().map(|mapped| (mapped.source, mapped.record.text("event").unwrap())).collect();
     assert_eq!(
         kinds,
         [
@@ -220,16 +162,10 @@ fn a_made_up_export_with_every_kind_of_row() {
             (Source::Web, "page_viewed"),
         ]
     );
-    assert_eq!(
-        wire::amount(Source::Web, &records[2].record),
-        Some((1_250, "USD"))
-    );
+    assert_eq!(wire::amount(Source::Web, &records[2].record), Some((1_250, "USD")));
 
     let (mut out, mut complaints) = (Vec::new(), Vec::new());
-    super::dry_run(&mapping, &[path], 1, &mut out, &mut |line| {
-        complaints.push(line.to_owned())
-    })
-    .unwrap();
+    super::dry_run(&mapping, &[path], 1, &mut out, &mut |line| complaints.push(line.to_owned())).unwrap();
     let out = String::from_utf8(out).unwrap();
     for expected in [
         "rows                    8",
@@ -240,16 +176,6 @@ fn a_made_up_export_with_every_kind_of_row() {
     ] {
         assert!(out.contains(expected), "{expected}: {out}");
     }
-    assert!(
-        complaints
-            .iter()
-            .any(|line| line.contains("shop.csv:6: event_time: expected a date")),
-        "{complaints:?}"
-    );
-    assert!(
-        complaints
-            .iter()
-            .any(|line| line.contains("no column referrer (for page.referrer)")),
-        "{complaints:?}"
-    );
+    assert!(complaints.iter().any(|line| line.contains("shop.csv:6: event_time: expected a date")), "{complaints:?}");
+    assert!(complaints.iter().any(|line| line.contains("no column referrer (for page.referrer)")), "{complaints:?}");
 }

@@ -18,10 +18,7 @@ pub struct TimeSection {
 
 impl Default for TimeSection {
     fn default() -> Self {
-        TimeSection {
-            zone: "UTC".to_owned(),
-            format: "auto".to_owned(),
-        }
+        TimeSection { zone: "UTC".to_owned(), format: "auto".to_owned() }
     }
 }
 
@@ -46,10 +43,7 @@ impl TimeReader {
     /// A reader for a mapping's section; the error says which key is wrong.
     pub(crate) fn new(section: &TimeSection) -> Result<Self, String> {
         let zone = TimeZone::get(&section.zone).map_err(|_| {
-            format!(
-                "time.zone: `{}` is no time zone, expected a name like Europe/Berlin",
-                section.zone
-            )
+            format!("time.zone: `{}` is no time zone, expected a name like Europe/Berlin", section.zone)
         })?;
         let format = match section.format.as_str() {
             "auto" => Format::Auto,
@@ -71,19 +65,13 @@ impl TimeReader {
         let text = text.trim();
         let found = match &self.format {
             Format::Auto => self.auto(text),
-            Format::Rfc3339 => text
-                .parse::<Timestamp>()
-                .map_err(|_| "expected RFC 3339 with an offset".to_owned()),
+            Format::Rfc3339 => text.parse::<Timestamp>().map_err(|_| "expected RFC 3339 with an offset".to_owned()),
             Format::EpochSeconds => epoch(text, 1_000),
             Format::EpochMillis => epoch(text, 1),
             Format::Pattern(pattern) => self.pattern(pattern, text),
         }?;
         found
-            .round(
-                jiff::TimestampRound::new()
-                    .smallest(Unit::Millisecond)
-                    .mode(jiff::RoundMode::Floor),
-            )
+            .round(jiff::TimestampRound::new().smallest(Unit::Millisecond).mode(jiff::RoundMode::Floor))
             .map_err(|_| "out of range".to_owned())
     }
 
@@ -99,11 +87,7 @@ impl TimeReader {
         if let Ok(instant) = text.parse::<Timestamp>() {
             return Ok(instant);
         }
-        if text.len() >= 9
-            && text
-                .bytes()
-                .all(|byte| byte.is_ascii_digit() || byte == b'.')
-        {
+        if text.len() >= 9 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.') {
             let whole = text.split('.').next().unwrap_or(text);
             return epoch(text, if whole.len() > 11 { 1 } else { 1_000 });
         }
@@ -114,14 +98,11 @@ impl TimeReader {
     }
 
     fn pattern(&self, pattern: &str, text: &str) -> Result<Timestamp, String> {
-        let parsed =
-            strtime::parse(pattern, text).map_err(|_| format!("expected the form {pattern}"))?;
+        let parsed = strtime::parse(pattern, text).map_err(|_| format!("expected the form {pattern}"))?;
         if parsed.offset().is_some() || parsed.timestamp().is_some() {
             return parsed.to_timestamp().map_err(|_| "out of range".to_owned());
         }
-        let date = parsed
-            .to_date()
-            .map_err(|_| format!("the pattern {pattern} names no day"))?;
+        let date = parsed.to_date().map_err(|_| format!("the pattern {pattern} names no day"))?;
         let time = parsed.to_time().unwrap_or_default();
         self.at(date.to_datetime(time))
     }
@@ -129,10 +110,7 @@ impl TimeReader {
     /// A wall-clock time in the zone: one that a clock change skips moves on by the change, one that happens twice is
     /// the first.
     fn at(&self, civil: DateTime) -> Result<Timestamp, String> {
-        self.zone
-            .to_ambiguous_timestamp(civil)
-            .compatible()
-            .map_err(|_| "out of range".to_owned())
+        self.zone.to_ambiguous_timestamp(civil).compatible().map_err(|_| "out of range".to_owned())
     }
 }
 
@@ -143,9 +121,7 @@ fn epoch(text: &str, millis_per_unit: i64) -> Result<Timestamp, String> {
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(expected());
     }
-    let digits: i64 = format!("{:0<3.3}", fraction)
-        .parse()
-        .map_err(|_| expected())?;
+    let digits: i64 = format!("{:0<3.3}", fraction).parse().map_err(|_| expected())?;
     let fraction_ms = if millis_per_unit == 1_000 { digits } else { 0 };
     whole
         .checked_mul(millis_per_unit)
@@ -165,110 +141,42 @@ mod tests {
 
     #[track_caller]
     fn check(format: &str, zone: &str, text: &str, expected: &str) {
-        let reader = TimeReader::new(&TimeSection {
-            zone: zone.to_owned(),
-            format: format.to_owned(),
-        })
-        .unwrap();
-        let found = reader
-            .instant(text)
-            .map(wire_text)
-            .unwrap_or_else(|error| format!("error: {error}"));
-        assert!(
-            found.starts_with(expected),
-            "{text} as {format} in {zone}: {found}, expected {expected}"
-        );
+        let reader = TimeReader::new(&TimeSection { zone: zone.to_owned(), format: format.to_owned() }).unwrap();
+        let found = reader.instant(text).map(wire_text).unwrap_or_else(|error| format!("error: {error}"));
+        assert!(found.starts_with(expected), "{text} as {format} in {zone}: {found}, expected {expected}");
     }
 
     #[test]
     fn formats() {
-        check(
-            "auto",
-            "UTC",
-            "2025-02-23T00:00:01.750Z",
-            "2025-02-23T00:00:01.750Z",
-        );
-        check(
-            "auto",
-            "UTC",
-            "2025-02-23 00:00:01",
-            "2025-02-23T00:00:01.000Z",
-        );
-        check(
-            "auto",
-            "America/New_York",
-            "2025-02-23 00:00:01",
-            "2025-02-23T05:00:01.000Z",
-        );
-        check(
-            "auto",
-            "America/New_York",
-            "2025-02-23T00:00:01+01:00",
-            "2025-02-22T23:00:01.000Z",
-        );
+        check("auto", "UTC", "2025-02-23T00:00:01.750Z", "2025-02-23T00:00:01.750Z");
+        check("auto", "UTC", "2025-02-23 00:00:01", "2025-02-23T00:00:01.000Z");
+        check("auto", "America/New_York", "2025-02-23 00:00:01", "2025-02-23T05:00:01.000Z");
+        check("auto", "America/New_York", "2025-02-23T00:00:01+01:00", "2025-02-22T23:00:01.000Z");
         check("auto", "UTC", "1740268801", "2025-02-23T00:00:01.000Z");
         check("auto", "UTC", "1740268801.25", "2025-02-23T00:00:01.250Z");
         check("auto", "UTC", "1740268801750", "2025-02-23T00:00:01.750Z");
-        check(
-            "auto",
-            "Asia/Shanghai",
-            "2025-02-23",
-            "2025-02-22T16:00:00.000Z",
-        );
-        check(
-            "rfc3339",
-            "UTC",
-            "2025-02-23T00:00:01.7509Z",
-            "2025-02-23T00:00:01.750Z",
-        );
+        check("auto", "Asia/Shanghai", "2025-02-23", "2025-02-22T16:00:00.000Z");
+        check("rfc3339", "UTC", "2025-02-23T00:00:01.7509Z", "2025-02-23T00:00:01.750Z");
         check("epoch_s", "UTC", "5", "1970-01-01T00:00:05.000Z");
         check("epoch_ms", "UTC", "5", "1970-01-01T00:00:00.005Z");
         check("%Y%m%d", "UTC", "19970101", "1997-01-01T00:00:00.000Z");
-        check(
-            "%d.%m.%Y %H:%M",
-            "Europe/Berlin",
-            "04.03.2025 12:30",
-            "2025-03-04T11:30:00.000Z",
-        );
-        check(
-            "%Y-%m-%d %H:%M:%S %z",
-            "Europe/Berlin",
-            "2025-03-04 12:30:00 +0000",
-            "2025-03-04T12:30:00.000Z",
-        );
+        check("%d.%m.%Y %H:%M", "Europe/Berlin", "04.03.2025 12:30", "2025-03-04T11:30:00.000Z");
+        check("%Y-%m-%d %H:%M:%S %z", "Europe/Berlin", "2025-03-04 12:30:00 +0000", "2025-03-04T12:30:00.000Z");
     }
 
     #[test]
     fn clock_changes() {
-        check(
-            "auto",
-            "Europe/Berlin",
-            "2025-03-30 02:30:00",
-            "2025-03-30T01:30:00.000Z",
-        );
-        check(
-            "auto",
-            "Europe/Berlin",
-            "2025-10-26 02:30:00",
-            "2025-10-26T00:30:00.000Z",
-        );
+        check("auto", "Europe/Berlin", "2025-03-30 02:30:00", "2025-03-30T01:30:00.000Z");
+        check("auto", "Europe/Berlin", "2025-10-26 02:30:00", "2025-10-26T00:30:00.000Z");
     }
 
     #[test]
     fn refused() {
         check("auto", "UTC", "yesterday", "error: expected a date");
-        check(
-            "rfc3339",
-            "UTC",
-            "2025-02-23 00:00:01",
-            "error: expected RFC 3339",
-        );
+        check("rfc3339", "UTC", "2025-02-23 00:00:01", "error: expected RFC 3339");
         check("%Y%m%d", "UTC", "1997-01-01", "error: expected the form");
         check("epoch_s", "UTC", "99999999999999", "error: out of range");
-        let zone = TimeReader::new(&TimeSection {
-            zone: "Mars/Base".to_owned(),
-            format: "auto".to_owned(),
-        });
+        let zone = TimeReader::new(&TimeSection { zone: "Mars/Base".to_owned(), format: "auto".to_owned() });
         assert!(zone.unwrap_err().starts_with("time.zone"));
     }
 
@@ -276,11 +184,8 @@ mod tests {
     fn days() {
         let reader = TimeReader::new(&TimeSection::default()).unwrap();
         assert_eq!(reader.day("2025-03-04").unwrap().to_string(), "2025-03-04");
-        let reader = TimeReader::new(&TimeSection {
-            zone: "Asia/Tokyo".to_owned(),
-            format: "%m/%d/%y".to_owned(),
-        })
-        .unwrap();
+        let reader =
+            TimeReader::new(&TimeSection { zone: "Asia/Tokyo".to_owned(), format: "%m/%d/%y".to_owned() }).unwrap();
         assert_eq!(reader.day("03/04/25").unwrap().to_string(), "2025-03-04");
     }
 }

@@ -57,12 +57,8 @@ const WEB: &[Field] = &[
     ("order.currency", Kind::Text),
 ];
 const FORM: &[Field] = &[("crm_id", Kind::Text), ("form_id", Kind::Text)];
-const POS: &[Field] = &[
-    ("transaction_id", Kind::Text),
-    ("value", Kind::Money),
-    ("currency", Kind::Text),
-    ("store_id", Kind::Text),
-];
+const POS: &[Field] =
+    &[("transaction_id", Kind::Text), ("value", Kind::Money), ("currency", Kind::Text), ("store_id", Kind::Text)];
 const SUPPORT: &[Field] = &[
     ("ticket_id", Kind::Text),
     ("channel", Kind::Text),
@@ -102,27 +98,17 @@ pub(crate) fn fields(source: Source) -> impl Iterator<Item = Field> {
         Source::Crm => CRM,
         Source::AdSpend => AD_SPEND,
     };
-    let personal: &[Field] = if source == Source::AdSpend {
-        &[]
-    } else {
-        PERSONAL
-    };
+    let personal: &[Field] = if source == Source::AdSpend { &[] } else { PERSONAL };
     EVERY.iter().chain(own).chain(personal).copied()
 }
 
 /// The kind of a field of a source; `None` when the source has no such field. `identifiers.<type>` is open: the types
 /// are configuration.
 pub(crate) fn kind(source: Source, path: &str) -> Option<Kind> {
-    if source != Source::AdSpend
-        && path
-            .strip_prefix("identifiers.")
-            .is_some_and(|name| !name.is_empty())
-    {
+    if source != Source::AdSpend && path.strip_prefix("identifiers.").is_some_and(|name| !name.is_empty()) {
         return Some(Kind::Text);
     }
-    fields(source)
-        .find(|(known, _)| *known == path)
-        .map(|(_, kind)| kind)
+    fields(source).find(|(known, _)| *known == path).map(|(_, kind)| kind)
 }
 
 /// The wire field that says what happened; none for advertising cost, which is one kind of thing.
@@ -160,22 +146,13 @@ pub(crate) fn message_key(source: Source, record: &Object, event_id: &str) -> St
         Source::Web => text("anonymous_id"),
         Source::Form => text("anonymous_id").or_else(|| hashed("email")),
         Source::Pos => text("loyalty_id").or_else(|| text("transaction_id")),
-        Source::Support => [
-            "requester.email",
-            "requester.phone",
-            "requester.user_id",
-            "email",
-            "phone",
-            "user_id",
-        ]
-        .iter()
-        .find_map(|path| hashed(path)),
+        Source::Support => ["requester.email", "requester.phone", "requester.user_id", "email", "phone", "user_id"]
+            .iter()
+            .find_map(|path| hashed(path)),
         Source::Crm => text("lead_id"),
         Source::AdSpend => text("campaign_id").or_else(|| text("campaign")),
     };
-    key.or_else(|| text("user_id"))
-        .or_else(|| hashed("email"))
-        .unwrap_or_else(|| event_id.to_owned())
+    key.or_else(|| text("user_id")).or_else(|| hashed("email")).unwrap_or_else(|| event_id.to_owned())
 }
 
 /// SHA-256 of the trimmed, lower-case text in hex; a text that is such a hash already stays as it is.
@@ -184,10 +161,7 @@ fn hash_hex(value: &str) -> String {
     if value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit()) {
         return value;
     }
-    Sha256::digest(value.as_bytes())
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    Sha256::digest(value.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The wire form of a money field: `value` becomes `value_minor`.
@@ -227,10 +201,7 @@ mod tests {
 
     #[test]
     fn identifiers_are_open_but_not_for_cost() {
-        assert_eq!(
-            kind(Source::Web, "identifiers.wechat_unionid"),
-            Some(Kind::Text)
-        );
+        assert_eq!(kind(Source::Web, "identifiers.wechat_unionid"), Some(Kind::Text));
         assert_eq!(kind(Source::AdSpend, "identifiers.wechat_unionid"), None);
         assert_eq!(kind(Source::Web, "identifiers."), None);
     }

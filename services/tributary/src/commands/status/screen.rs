@@ -18,7 +18,7 @@ pub(super) fn render(report: &Report) -> String {
     for problem in &report.problems {
         line(&mut text, &format!("  ! {problem}"));
     }
-    text += &format!("\n{}\n\n", parts_table(&report.stack));
+    text += &format!("\n{}\n\n", parts_table(&report.stack).trim_fmt());
     text += &topics(report);
     text += &outcomes(report);
     for process in &report.resolvers {
@@ -32,17 +32,13 @@ fn line(text: &mut String, content: &str) {
 }
 
 fn numbers(table: &mut Table, name: &str, values: &[String]) {
-    let cells = values
-        .iter()
-        .map(|value| Cell::new(value).set_alignment(CellAlignment::Right));
+    let cells = values.iter().map(|value| Cell::new(value).set_alignment(CellAlignment::Right));
     table.add_row(std::iter::once(Cell::new(name)).chain(cells));
 }
 
 fn plain_table(header: &[&str]) -> Table {
     let mut table = Table::new();
-    table
-        .load_preset(comfy_table::presets::NOTHING)
-        .set_header(header);
+    table.load_preset(comfy_table::presets::NOTHING).set_header(header);
     table
 }
 
@@ -52,13 +48,9 @@ fn topics(report: &Report) -> String {
     }
     let mut table = plain_table(&["topic", "records", "waiting"]);
     for topic in &report.topics {
-        numbers(
-            &mut table,
-            &topic.topic,
-            &[topic.records.to_string(), topic.lag.to_string()],
-        );
+        numbers(&mut table, &topic.topic, &[topic.records.to_string(), topic.lag.to_string()]);
     }
-    format!("{table}\n\n")
+    format!("{}\n\n", table.trim_fmt())
 }
 
 fn outcomes(report: &Report) -> String {
@@ -68,34 +60,19 @@ fn outcomes(report: &Report) -> String {
     let mut table = plain_table(&["source", "in", "stored", "duplicate", "rejected"]);
     let mut sums = [0; 4];
     for outcome in &report.outcomes {
-        let values = [
-            outcome.records,
-            outcome.stored,
-            outcome.duplicate,
-            outcome.rejected,
-        ];
-        sums.iter_mut()
-            .zip(values)
-            .for_each(|(sum, value)| *sum += value);
-        numbers(
-            &mut table,
-            &outcome.source,
-            &values.map(|value| value.to_string()),
-        );
+        let values = [outcome.records, outcome.stored, outcome.duplicate, outcome.rejected];
+        sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += value);
+        numbers(&mut table, &outcome.source, &values.map(|value| value.to_string()));
     }
     numbers(&mut table, "all", &sums.map(|value| value.to_string()));
-    format!("{table}\n\n")
+    format!("{}\n\n", table.trim_fmt())
 }
 
 fn resolver(process: &Process) -> String {
     let Some(report) = &process.report else {
         return format!("resolver {}: does not answer\n", process.address);
     };
-    let owned: Vec<String> = report
-        .partitions
-        .iter()
-        .map(|(pipeline, count)| format!("{pipeline} {count}"))
-        .collect();
+    let owned: Vec<String> = report.partitions.iter().map(|(pipeline, count)| format!("{pipeline} {count}")).collect();
     let state = if report.ready { "ready" } else { "not ready" };
     let graph = &report.graph;
     format!(

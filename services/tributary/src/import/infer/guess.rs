@@ -44,65 +44,14 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("event_id", &["eventid", "messageid", "hitid"]),
     (
         "anonymous_id",
-        &[
-            "clientid",
-            "anonymousid",
-            "visitorid",
-            "cookieid",
-            "deviceid",
-            "gaclientid",
-            "anonid",
-            "distinctid",
-        ],
+        &["clientid", "anonymousid", "visitorid", "cookieid", "deviceid", "gaclientid", "anonid", "distinctid"],
     ),
     ("user_id", &["userid", "accountid", "customerid", "uid"]),
-    (
-        "email",
-        &[
-            "email",
-            "useremail",
-            "customeremail",
-            "emailaddress",
-            "mail",
-            "emailhash",
-            "contactemail",
-        ],
-    ),
-    (
-        "phone",
-        &[
-            "phone",
-            "phonenumber",
-            "mobile",
-            "mobilephone",
-            "tel",
-            "telephone",
-            "contactphone",
-        ],
-    ),
-    (
-        "loyalty_id",
-        &[
-            "loyaltyid",
-            "cardnumber",
-            "cardno",
-            "loyaltycard",
-            "membershipnumber",
-            "memberno",
-            "memberid",
-        ],
-    ),
+    ("email", &["email", "useremail", "customeremail", "emailaddress", "mail", "emailhash", "contactemail"]),
+    ("phone", &["phone", "phonenumber", "mobile", "mobilephone", "tel", "telephone", "contactphone"]),
+    ("loyalty_id", &["loyaltyid", "cardnumber", "cardno", "loyaltycard", "membershipnumber", "memberno", "memberid"]),
     ("crm_id", &["crmid", "contactid"]),
-    (
-        "page.url",
-        &[
-            "pageurl",
-            "url",
-            "pagelocation",
-            "landingpage",
-            "currenturl",
-        ],
-    ),
+    ("page.url", &["pageurl", "url", "pagelocation", "landingpage", "currenturl"]),
     ("page.title", &["pagetitle", "title"]),
     ("page.referrer", &["referrer", "referer", "pagereferrer"]),
     ("utm.id", &["utmid"]),
@@ -113,66 +62,19 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("utm.content", &["utmcontent"]),
     ("user_agent", &["useragent", "ua", "browser"]),
     ("ip", &["ip", "ipaddress", "clientip"]),
-    (
-        "order.order_id",
-        &["transactionid", "orderid", "ordernumber", "orderno"],
-    ),
-    (
-        "order.value",
-        &[
-            "revenue",
-            "ordervalue",
-            "ordertotal",
-            "total",
-            "amount",
-            "grandtotal",
-            "value",
-        ],
-    ),
+    ("order.order_id", &["transactionid", "orderid", "ordernumber", "orderno"]),
+    ("order.value", &["revenue", "ordervalue", "ordertotal", "total", "amount", "grandtotal", "value"]),
     ("order.currency", &["currency", "currencycode"]),
-    (
-        "transaction_id",
-        &[
-            "transactionid",
-            "receiptid",
-            "receiptno",
-            "receiptnumber",
-            "orderid",
-            "bonid",
-        ],
-    ),
-    (
-        "value",
-        &[
-            "value",
-            "amount",
-            "total",
-            "revenue",
-            "dollars",
-            "euros",
-            "price",
-            "sum",
-            "grandtotal",
-            "dealvalue",
-        ],
-    ),
+    ("transaction_id", &["transactionid", "receiptid", "receiptno", "receiptnumber", "orderid", "bonid"]),
+    ("value", &["value", "amount", "total", "revenue", "dollars", "euros", "price", "sum", "grandtotal", "dealvalue"]),
     ("currency", &["currency", "currencycode"]),
-    (
-        "store_id",
-        &["storeid", "store", "shop", "shopid", "branch", "till"],
-    ),
+    ("store_id", &["storeid", "store", "shop", "shopid", "branch", "till"]),
     ("form_id", &["formid", "formname", "form"]),
     ("ticket_id", &["ticketid", "ticket", "caseid", "casenumber"]),
     ("channel", &["channel", "via"]),
     ("subject", &["subject"]),
-    (
-        "requester.email",
-        &["requesteremail", "email", "customeremail"],
-    ),
-    (
-        "requester.phone",
-        &["requesterphone", "phone", "customerphone"],
-    ),
+    ("requester.email", &["requesteremail", "email", "customeremail"]),
+    ("requester.phone", &["requesterphone", "phone", "customerphone"]),
     ("requester.name", &["requestername", "name", "customername"]),
     ("lead_id", &["leadid", "lead", "dealid"]),
     ("opportunity_id", &["opportunityid", "opportunity"]),
@@ -189,115 +91,26 @@ const SYNONYMS: &[(&str, &[&str])] = &[
 ];
 
 /// Names of the column that says what happened.
-const EVENT_NAMES: [&str; 9] = [
-    "eventname",
-    "event",
-    "eventtype",
-    "action",
-    "activity",
-    "type",
-    "stage",
-    "status",
-    "transactiontype",
-];
+const EVENT_NAMES: [&str; 9] =
+    ["eventname", "event", "eventtype", "action", "activity", "type", "stage", "status", "transactiontype"];
 
 /// Columns that give a source away, with their weight.
 const TELLTALES: &[(Source, &[&str])] = &[
-    (
-        Source::Web,
-        &[
-            "pageurl",
-            "pagelocation",
-            "referrer",
-            "useragent",
-            "sessionid",
-            "clientid",
-        ],
-    ),
-    (
-        Source::Form,
-        &[
-            "formid",
-            "formname",
-            "form",
-            "submittedat",
-            "gdpr",
-            "consent",
-        ],
-    ),
-    (
-        Source::Pos,
-        &[
-            "storeid",
-            "store",
-            "till",
-            "receiptid",
-            "receiptno",
-            "sku",
-            "cardnumber",
-            "loyaltyid",
-            "cashier",
-        ],
-    ),
-    (
-        Source::Support,
-        &[
-            "ticketid",
-            "ticket",
-            "caseid",
-            "agent",
-            "requesteremail",
-            "requester",
-            "priority",
-        ],
-    ),
-    (
-        Source::Crm,
-        &[
-            "leadid",
-            "stage",
-            "opportunityid",
-            "pipeline",
-            "dealid",
-            "owner",
-        ],
-    ),
-    (
-        Source::AdSpend,
-        &["impressions", "clicks", "spend", "cost", "ctr", "cpc"],
-    ),
+    (Source::Web, &["pageurl", "pagelocation", "referrer", "useragent", "sessionid", "clientid"]),
+    (Source::Form, &["formid", "formname", "form", "submittedat", "gdpr", "consent"]),
+    (Source::Pos, &["storeid", "store", "till", "receiptid", "receiptno", "sku", "cardnumber", "loyaltyid", "cashier"]),
+    (Source::Support, &["ticketid", "ticket", "caseid", "agent", "requesteremail", "requester", "priority"]),
+    (Source::Crm, &["leadid", "stage", "opportunityid", "pipeline", "dealid", "owner"]),
+    (Source::AdSpend, &["impressions", "clicks", "spend", "cost", "ctr", "cpc"]),
 ];
 
 /// What common exports call the events that mean something to the pipeline.
 const EVENTS: &[(&str, &[&str])] = &[
-    (
-        "page_viewed",
-        &["pageview", "pageviewed", "view", "screenview"],
-    ),
-    (
-        "order_completed",
-        &[
-            "purchase",
-            "checkoutcompleted",
-            "ordercompleted",
-            "transaction",
-            "orderplaced",
-        ],
-    ),
+    ("page_viewed", &["pageview", "pageviewed", "view", "screenview"]),
+    ("order_completed", &["purchase", "checkoutcompleted", "ordercompleted", "transaction", "orderplaced"]),
     ("order_refunded", &["refund", "orderrefunded"]),
-    (
-        "form_submitted",
-        &[
-            "formsubmit",
-            "formsubmitted",
-            "generatelead",
-            "leadsubmitted",
-        ],
-    ),
-    (
-        "product_added_to_cart",
-        &["addtocart", "productaddedtocart", "productadded"],
-    ),
+    ("form_submitted", &["formsubmit", "formsubmitted", "generatelead", "leadsubmitted"]),
+    ("product_added_to_cart", &["addtocart", "productaddedtocart", "productadded"]),
     ("checkout_started", &["begincheckout", "checkoutstarted"]),
 ];
 
@@ -309,29 +122,15 @@ impl Proposal {
         let mut fields = fields(source, profiles, event);
         let time = wire::time_field(source);
         if !fields.contains_key(time) {
-            let by_value = profiles
-                .iter()
-                .position(|profile| profile.time_format.is_some() && looks_like_dates(profile));
+            let by_value =
+                profiles.iter().position(|profile| profile.time_format.is_some() && looks_like_dates(profile));
             fields.extend(by_value.map(|at| (time.to_owned(), vec![at])));
         }
-        let of_time = fields
-            .get(time)
-            .and_then(|found| profiles[found[0]].time_format);
-        let money = wire::fields(source)
-            .find(|(_, kind)| *kind == Kind::Money)
-            .and_then(|(path, _)| fields.get(path));
-        let decimal = money
-            .and_then(|found| profiles[found[0]].decimal)
-            .unwrap_or('.');
+        let of_time = fields.get(time).and_then(|found| profiles[found[0]].time_format);
+        let money = wire::fields(source).find(|(_, kind)| *kind == Kind::Money).and_then(|(path, _)| fields.get(path));
+        let decimal = money.and_then(|found| profiles[found[0]].decimal).unwrap_or('.');
         let names = event.map(|at| names(&profiles[at])).unwrap_or_default();
-        Proposal {
-            source,
-            fields,
-            event,
-            names,
-            time_format: of_time,
-            decimal,
-        }
+        Proposal { source, fields, event, names, time_format: of_time, decimal }
     }
 
     /// Whether a column is proposed for anything.
@@ -341,10 +140,7 @@ impl Proposal {
 }
 
 fn fold(name: &str) -> String {
-    name.chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    name.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 /// The name of a column, and of a place inside one without the column's name.
@@ -357,31 +153,16 @@ fn source(profiles: &[Profile]) -> Source {
     let score = |telltales: &[&str]| {
         profiles
             .iter()
-            .filter(|profile| {
-                names_of(profile)
-                    .iter()
-                    .any(|name| telltales.contains(&name.as_str()))
-            })
+            .filter(|profile| names_of(profile).iter().any(|name| telltales.contains(&name.as_str())))
             .count()
     };
-    let by_columns = TELLTALES
-        .iter()
-        .map(|(source, names)| (score(names), *source))
-        .filter(|(score, _)| *score > 0);
+    let by_columns = TELLTALES.iter().map(|(source, names)| (score(names), *source)).filter(|(score, _)| *score > 0);
     // The first of equals: web before the others.
     let best = by_columns.rev().max_by_key(|(score, _)| *score);
-    let headerless_till = || {
-        profiles
-            .iter()
-            .any(|profile| profile.path.starts_with("column_"))
-    };
+    let headerless_till = || profiles.iter().any(|profile| profile.path.starts_with("column_"));
     best.map_or_else(
         || {
-            if headerless_till() {
-                Source::Pos
-            } else {
-                Source::Web
-            }
+            if headerless_till() { Source::Pos } else { Source::Web }
         },
         |(_, source)| source,
     )
@@ -389,26 +170,17 @@ fn source(profiles: &[Profile]) -> Source {
 
 fn event_column(profiles: &[Profile]) -> Option<usize> {
     let named = |wanted: &str| {
-        profiles.iter().position(|profile| {
-            names_of(profile)[0] == wanted && profile.few_values() && !profile.nested
-        })
+        profiles.iter().position(|profile| names_of(profile)[0] == wanted && profile.few_values() && !profile.nested)
     };
     EVENT_NAMES.iter().find_map(|wanted| named(wanted))
 }
 
-fn fields(
-    source: Source,
-    profiles: &[Profile],
-    event: Option<usize>,
-) -> BTreeMap<String, Vec<usize>> {
+fn fields(source: Source, profiles: &[Profile], event: Option<usize>) -> BTreeMap<String, Vec<usize>> {
     let mut fields = BTreeMap::new();
     let mut used: Vec<usize> = event.into_iter().collect();
     for (path, kind) in wire::fields(source) {
         let own = fold(path);
-        let synonyms = SYNONYMS
-            .iter()
-            .find(|(field, _)| *field == path)
-            .map_or(&[][..], |(_, names)| names);
+        let synonyms = SYNONYMS.iter().find(|(field, _)| *field == path).map_or(&[][..], |(_, names)| names);
         let mut found = Vec::new();
         for wanted in std::iter::once(own.as_str()).chain(synonyms.iter().copied()) {
             for (at, profile) in profiles.iter().enumerate() {
@@ -417,10 +189,7 @@ fn fields(
                     Kind::Money | Kind::Count => profile.decimal.is_some(),
                     Kind::Text => !profile.nested,
                 };
-                if fits
-                    && !used.contains(&at)
-                    && names_of(profile).iter().any(|name| name == wanted)
-                {
+                if fits && !used.contains(&at) && names_of(profile).iter().any(|name| name == wanted) {
                     found.push(at);
                     used.push(at);
                 }
@@ -441,24 +210,14 @@ fn fields(
 
 /// A number may be epoch seconds by accident; a date has separators or eight digits.
 fn looks_like_dates(profile: &Profile) -> bool {
-    profile
-        .distinct
-        .iter()
-        .all(|text| text.len() >= 8 && text.bytes().filter(u8::is_ascii_digit).count() >= 6)
+    profile.distinct.iter().all(|text| text.len() >= 8 && text.bytes().filter(u8::is_ascii_digit).count() >= 6)
 }
 
 fn names(profile: &Profile) -> Vec<(String, String)> {
     let canonical = |name: &str| {
         let folded = fold(name);
-        let known = EVENTS
-            .iter()
-            .find(|(_, names)| names.contains(&folded.as_str()))
-            .map(|(event, _)| *event);
+        let known = EVENTS.iter().find(|(_, names)| names.contains(&folded.as_str())).map(|(event, _)| *event);
         known.map_or_else(|| snake_case(name), str::to_owned)
     };
-    profile
-        .distinct
-        .iter()
-        .map(|name| (name.clone(), canonical(name)))
-        .collect()
+    profile.distinct.iter().map(|name| (name.clone(), canonical(name))).collect()
 }

@@ -49,10 +49,7 @@ pub(super) struct Profile {
 impl Profile {
     /// A value to show, cut.
     pub(super) fn example(&self) -> String {
-        self.distinct
-            .first()
-            .map(|value| shorten(value))
-            .unwrap_or_default()
+        self.distinct.first().map(|value| shorten(value)).unwrap_or_default()
     }
 
     /// Whether the values are so few that they must be names of something.
@@ -76,10 +73,7 @@ pub(super) fn profiles(rows: &[Row]) -> Vec<Profile> {
             });
         }
     }
-    values
-        .into_iter()
-        .map(|(path, values)| profile(path, &values))
-        .collect()
+    values.into_iter().map(|(path, values)| profile(path, &values)).collect()
 }
 
 /// Leaves of a value. A string that holds a JSON object is opened like one.
@@ -87,12 +81,10 @@ fn collect(path: &str, value: &Value, depth: usize, leaf: &mut dyn FnMut(&str, &
     match value {
         Value::Null => {}
         Value::String(text) if text.trim().is_empty() => {}
-        Value::String(text) if text.trim_start().starts_with('{') => {
-            match serde_json::from_str::<Value>(text) {
-                Ok(inner) => collect(path, &inner, depth, leaf),
-                Err(_) => leaf(path, value),
-            }
-        }
+        Value::String(text) if text.trim_start().starts_with('{') => match serde_json::from_str::<Value>(text) {
+            Ok(inner) => collect(path, &inner, depth, leaf),
+            Err(_) => leaf(path, value),
+        },
         Value::Object(map) if depth < MAX_DEPTH => {
             for (key, inner) in map {
                 collect(&format!("{path}.{key}"), inner, depth + 1, leaf);
@@ -110,9 +102,7 @@ fn profile(path: String, values: &[Value]) -> Profile {
             other => other.to_string(),
         })
         .collect();
-    let nested = values
-        .iter()
-        .all(|value| value.is_array() || value.is_object());
+    let nested = values.iter().all(|value| value.is_array() || value.is_object());
     let mut distinct = BTreeSet::new();
     for text in &texts {
         if distinct.len() < MAX_DISTINCT {
@@ -131,29 +121,20 @@ fn profile(path: String, values: &[Value]) -> Profile {
 
 /// The first format that reads every value.
 pub(super) fn time_format(texts: &[String]) -> Option<&'static str> {
-    TIME_FORMATS
-        .into_iter()
-        .find(|format| reads_all(format, texts))
+    TIME_FORMATS.into_iter().find(|format| reads_all(format, texts))
 }
 
 /// Whether a format reads every value.
 pub(super) fn reads_all(format: &str, texts: &[String]) -> bool {
-    let section = TimeSection {
-        format: format.to_owned(),
-        ..TimeSection::default()
-    };
-    TimeReader::new(&section)
-        .is_ok_and(|reader| texts.iter().all(|text| reader.instant(text).is_ok()))
+    let section = TimeSection { format: format.to_owned(), ..TimeSection::default() };
+    TimeReader::new(&section).is_ok_and(|reader| texts.iter().all(|text| reader.instant(text).is_ok()))
 }
 
 /// The decimal sign of a column of amounts: the sign before the last one to three digits.
 fn decimal(texts: &[String]) -> Option<char> {
     let mut comma = false;
     for text in texts {
-        let digits: String = text
-            .chars()
-            .filter(|c| c.is_ascii_digit() || matches!(c, ',' | '.'))
-            .collect();
+        let digits: String = text.chars().filter(|c| c.is_ascii_digit() || matches!(c, ',' | '.')).collect();
         let odd = text.chars().filter(|c| c.is_alphabetic()).count();
         if !digits.contains(|c: char| c.is_ascii_digit()) || odd > 3 || text.len() > 24 {
             return None;

@@ -23,55 +23,26 @@ pub(super) struct Sample {
 /// Looks at the beginning of a file.
 pub(super) fn sniff(path: &Path) -> Result<Sample> {
     let mut bytes = Vec::new();
-    let read = open_text(path, Arc::default())?
-        .take(SAMPLE_BYTES)
-        .read_to_end(&mut bytes);
-    read.map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let read = open_text(path, Arc::default())?.take(SAMPLE_BYTES).read_to_end(&mut bytes);
+    read.map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let whole = (bytes.len() as u64) < SAMPLE_BYTES;
     let text = String::from_utf8_lossy(&bytes);
     // The last line may be cut.
-    let text = if whole {
-        &text
-    } else {
-        text.rsplit_once('\n').map_or(&*text, |(lines, _)| lines)
-    };
+    let text = if whole { &text } else { text.rsplit_once('\n').map_or(&*text, |(lines, _)| lines) };
     if text.trim().is_empty() {
-        return Err(Error::Import {
-            path: path.to_owned(),
-            message: "is empty".to_owned(),
-        });
+        return Err(Error::Import { path: path.to_owned(), message: "is empty".to_owned() });
     }
-    let sample = if text.trim_start().starts_with('{') {
-        ndjson(text)
-    } else {
-        delimited(text)
-    };
+    let sample = if text.trim_start().starts_with('{') { ndjson(text) } else { delimited(text) };
     if sample.rows.is_empty() {
         let message = "has no row that can be read; is it CSV or NDJSON?".to_owned();
-        return Err(Error::Import {
-            path: path.to_owned(),
-            message,
-        });
+        return Err(Error::Import { path: path.to_owned(), message });
     }
     Ok(sample)
 }
 
 fn ndjson(text: &str) -> Sample {
-    let rows = text
-        .lines()
-        .take(SAMPLE_ROWS)
-        .filter_map(|line| serde_json::from_str(line).ok().map(Row))
-        .collect();
-    Sample {
-        file: FileSection {
-            format: Some(FileFormat::Ndjson),
-            ..FileSection::default()
-        },
-        rows,
-    }
+    let rows = text.lines().take(SAMPLE_ROWS).filter_map(|line| serde_json::from_str(line).ok().map(Row)).collect();
+    Sample { file: FileSection { format: Some(FileFormat::Ndjson), ..FileSection::default() }, rows }
 }
 
 fn delimited(text: &str) -> Sample {
@@ -79,25 +50,13 @@ fn delimited(text: &str) -> Sample {
     let mut rows = rows_of(text, delimiter);
     let header = rows.first().is_some_and(|first| is_header(first));
     let columns = if header {
-        rows.remove(0)
-            .iter()
-            .map(|name| name.trim().to_owned())
-            .collect()
+        rows.remove(0).iter().map(|name| name.trim().to_owned()).collect()
     } else {
-        (1..=rows.first().map_or(0, Vec::len))
-            .map(|at| format!("column_{at}"))
-            .collect::<Vec<_>>()
+        (1..=rows.first().map_or(0, Vec::len)).map(|at| format!("column_{at}")).collect::<Vec<_>>()
     };
     let named = rows.into_iter().filter(|row| row.len() == columns.len());
-    let rows = named
-        .map(|row| {
-            Row(columns
-                .iter()
-                .cloned()
-                .zip(row.into_iter().map(Value::String))
-                .collect())
-        })
-        .collect();
+    let rows =
+        named.map(|row| Row(columns.iter().cloned().zip(row.into_iter().map(Value::String)).collect())).collect();
     let file = FileSection {
         format: Some(FileFormat::Csv),
         delimiter: match delimiter {
@@ -116,22 +75,12 @@ fn delimited(text: &str) -> Sample {
 fn delimiter(text: &str) -> Delimiter {
     let candidates = [b',', b';', b'\t', b'|'].map(Delimiter::Character);
     let score = |delimiter: Delimiter| {
-        let rows: Vec<usize> = rows_of(text, delimiter)
-            .iter()
-            .take(50)
-            .map(Vec::len)
-            .collect();
+        let rows: Vec<usize> = rows_of(text, delimiter).iter().take(50).map(Vec::len).collect();
         let columns = rows.first().copied().unwrap_or(0);
         let even = rows.iter().filter(|count| **count == columns).count();
-        if columns > 1 && even * 10 >= rows.len() * 8 {
-            columns
-        } else {
-            0
-        }
+        if columns > 1 && even * 10 >= rows.len() * 8 { columns } else { 0 }
     };
-    let best = candidates
-        .into_iter()
-        .max_by_key(|delimiter| score(*delimiter));
+    let best = candidates.into_iter().max_by_key(|delimiter| score(*delimiter));
     match best {
         Some(delimiter) if score(delimiter) > 0 => delimiter,
         _ if score(Delimiter::Whitespace) > 0 => Delimiter::Whitespace,
@@ -142,13 +91,8 @@ fn delimiter(text: &str) -> Delimiter {
 fn rows_of(text: &str, delimiter: Delimiter) -> Vec<Vec<String>> {
     match delimiter {
         Delimiter::Whitespace => {
-            let lines = text
-                .lines()
-                .filter(|line| !line.trim().is_empty())
-                .take(SAMPLE_ROWS);
-            lines
-                .map(|line| line.split_whitespace().map(str::to_owned).collect())
-                .collect()
+            let lines = text.lines().filter(|line| !line.trim().is_empty()).take(SAMPLE_ROWS);
+            lines.map(|line| line.split_whitespace().map(str::to_owned).collect()).collect()
         }
         Delimiter::Character(byte) => csv::ReaderBuilder::new()
             .delimiter(byte)

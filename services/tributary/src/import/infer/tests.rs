@@ -9,18 +9,14 @@ fn inferred(name: &str, content: &str) -> (String, Mapping) {
     let path = folder.path().join(name);
     std::fs::write(&path, content).unwrap();
     let text = infer(&path).unwrap();
-    let mapping = Mapping::parse(&text, Path::new("proposed.toml"))
-        .unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let mapping = Mapping::parse(&text, Path::new("proposed.toml")).unwrap_or_else(|error| panic!("{error}\n{text}"));
     (text, mapping)
 }
 
 #[track_caller]
 fn has(text: &str, lines: &[&str]) {
     for line in lines {
-        assert!(
-            text.lines().any(|found| found.starts_with(line)),
-            "no line `{line}` in\n{text}"
-        );
+        assert!(text.lines().any(|found| found.starts_with(line)), "no line `{line}` in\n{text}");
     }
 }
 
@@ -49,10 +45,7 @@ fn a_shop() {
             "# items = \"event_data.items\"",
         ],
     );
-    assert!(
-        !text.contains("x@y.example"),
-        "a person's address must not be copied into a mapping\n{text}"
-    );
+    assert!(!text.contains("x@y.example"), "a person's address must not be copied into a mapping\n{text}");
 }
 
 #[test]
@@ -79,10 +72,7 @@ fn a_continental_till() {
 
 #[test]
 fn ambiguous_days_are_pointed_out() {
-    let (text, _) = inferred(
-        "a.csv",
-        "date,email,form name\n01/02/2025,a@b.example,x\n03/04/2025,c@d.example,x\n",
-    );
+    let (text, _) = inferred("a.csv", "date,email,form name\n01/02/2025,a@b.example,x\n03/04/2025,c@d.example,x\n");
     has(&text, &["source = \"form\"", "format = \"%m/%d/%Y\""]);
     assert!(text.contains("the other way round"), "{text}");
 }
@@ -106,27 +96,14 @@ fn ndjson_with_nested_objects() {
 
 #[test]
 fn blanks_without_header() {
-    let (text, _) = inferred(
-        "t.txt",
-        " 00004 0001 19970101  2   29.33\n 00004 0001 19970118  2   29.73\n",
-    );
-    has(
-        &text,
-        &[
-            "source = \"pos\"",
-            "delimiter = \"whitespace\"",
-            "header = false",
-            "event_time = \"column_3\"",
-        ],
-    );
+    let (text, _) = inferred("t.txt", " 00004 0001 19970101  2   29.33\n 00004 0001 19970118  2   29.73\n");
+    has(&text, &["source = \"pos\"", "delimiter = \"whitespace\"", "header = false", "event_time = \"column_3\""]);
 }
 
 #[test]
 fn ad_spend() {
-    let (text, _) = inferred(
-        "s.csv",
-        "Day,Campaign,Campaign ID,Cost,Impressions,Clicks\n2025-03-04,Spring,77,12.50,1000,20\n",
-    );
+    let (text, _) =
+        inferred("s.csv", "Day,Campaign,Campaign ID,Cost,Impressions,Clicks\n2025-03-04,Spring,77,12.50,1000,20\n");
     has(
         &text,
         &[
@@ -141,21 +118,15 @@ fn ad_spend() {
 
 #[test]
 fn real_exports() {
-    for name in [
-        "clickstream/events_20250223.csv",
-        "clickstream/events_20250304.csv",
-        "cdnow_sample.txt",
-    ] {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-            .join("../../../shared/data")
-            .join(name);
+    for name in ["clickstream/events_20250223.csv", "clickstream/events_20250304.csv", "cdnow_sample.txt"] {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);
         if !path.exists() {
             eprintln!("skipped: {} is not there", path.display());
             continue;
         }
         let text = infer(&path).unwrap();
-        let mapping = Mapping::parse(&text, Path::new("proposed.toml"))
-            .unwrap_or_else(|error| panic!("{error}\n{text}"));
+        let mapping =
+            Mapping::parse(&text, Path::new("proposed.toml")).unwrap_or_else(|error| panic!("{error}\n{text}"));
         let mut complaints = Vec::new();
         crate::import::dry_run(&mapping, &[path], 1, &mut std::io::sink(), &mut |line| {
             complaints.push(line.to_owned())

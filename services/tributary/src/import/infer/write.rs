@@ -10,27 +10,11 @@ use crate::import::mapping::FileFormat;
 use crate::import::wire::{self, Kind};
 
 /// Fields whose values are personal: no example of them is written.
-const PERSONAL: [&str; 7] = [
-    "email",
-    "phone",
-    "ip",
-    "requester.",
-    "user_id",
-    "anonymous_id",
-    "loyalty_id",
-];
+const PERSONAL: [&str; 7] = ["email", "phone", "ip", "requester.", "user_id", "anonymous_id", "loyalty_id"];
 
 /// The whole file.
-pub(super) fn mapping_text(
-    path: &Path,
-    sample: &Sample,
-    profiles: &[Profile],
-    proposal: &Proposal,
-) -> String {
-    let name = path
-        .file_name()
-        .map(|name| name.to_string_lossy())
-        .unwrap_or_default();
+pub(super) fn mapping_text(path: &Path, sample: &Sample, profiles: &[Profile], proposal: &Proposal) -> String {
+    let name = path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     let mut text = format!(
         "# Proposed from the first {} rows of {name}. Read it, correct it, then try:\n\
          #   tributary import --dry-run <this file> {name}\n\n\
@@ -53,21 +37,10 @@ fn put(text: &mut String, line: &str) {
 
 /// `key = "value"`, then a comment in its column.
 fn put_pair(text: &mut String, key: &str, value: &str, comment: &str) {
-    let bare = key
-        .bytes()
-        .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-'))
-        && !key.is_empty();
+    let bare = key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-')) && !key.is_empty();
     let key = if bare { key.to_owned() } else { quoted(key) };
     let pair = format!("{key} = {}", quoted(value));
-    put(
-        text,
-        if comment.is_empty() {
-            pair
-        } else {
-            format!("{pair:<44}    # {comment}")
-        }
-        .as_str(),
-    );
+    put(text, if comment.is_empty() { pair } else { format!("{pair:<44}    # {comment}") }.as_str());
 }
 
 /// A TOML basic string.
@@ -84,16 +57,8 @@ fn file_section(text: &mut String, sample: &Sample) {
     put(text, "format = \"csv\"");
     put_pair(text, "delimiter", &sample.file.delimiter, "");
     if !sample.file.header {
-        put(
-            text,
-            "header = false                                  # give the columns better names, here and below",
-        );
-        let names: Vec<String> = sample
-            .file
-            .columns
-            .iter()
-            .map(|name| quoted(name))
-            .collect();
+        put(text, "header = false                                  # give the columns better names, here and below");
+        let names: Vec<String> = sample.file.columns.iter().map(|name| quoted(name)).collect();
         put(text, &format!("columns = [{}]", names.join(", ")));
     }
     put(text, "");
@@ -101,21 +66,11 @@ fn file_section(text: &mut String, sample: &Sample) {
 
 fn time_section(text: &mut String, profiles: &[Profile], proposal: &Proposal) {
     put(text, "[time]");
-    put_pair(
-        text,
-        "zone",
-        "UTC",
-        "of times that name no offset: an IANA name like Europe/Berlin",
-    );
+    put_pair(text, "zone", "UTC", "of times that name no offset: an IANA name like Europe/Berlin");
     let format = proposal.time_format.unwrap_or("auto");
-    let time = proposal
-        .fields
-        .get(wire::time_field(proposal.source))
-        .map(|found| &profiles[found[0]]);
+    let time = proposal.fields.get(wire::time_field(proposal.source)).map(|found| &profiles[found[0]]);
     let swapped = format.replace("%m/%d", "%d/%m");
-    let values: Vec<String> = time
-        .map(|profile| profile.distinct.iter().cloned().collect())
-        .unwrap_or_default();
+    let values: Vec<String> = time.map(|profile| profile.distinct.iter().cloned().collect()).unwrap_or_default();
     let doubt = if swapped != format && reads_all(&swapped, &values) {
         "check: day and month could be the other way round (%d/%m)"
     } else {
@@ -126,8 +81,7 @@ fn time_section(text: &mut String, profiles: &[Profile], proposal: &Proposal) {
 }
 
 fn money_section(text: &mut String, proposal: &Proposal) {
-    let Some((path, _)) = wire::fields(proposal.source).find(|(_, kind)| *kind == Kind::Money)
-    else {
+    let Some((path, _)) = wire::fields(proposal.source).find(|(_, kind)| *kind == Kind::Money) else {
         return;
     };
     if !proposal.fields.contains_key(path) {
@@ -136,18 +90,8 @@ fn money_section(text: &mut String, proposal: &Proposal) {
     put(text, "[money]");
     put_pair(text, "decimal", &proposal.decimal.to_string(), "");
     let thousands = if proposal.decimal == ',' { "." } else { "," };
-    put_pair(
-        text,
-        "thousands",
-        thousands,
-        "signs between thousands, left out when reading",
-    );
-    put_pair(
-        text,
-        "currency",
-        "USD",
-        "check: of amounts whose row names none",
-    );
+    put_pair(text, "thousands", thousands, "signs between thousands, left out when reading");
+    put_pair(text, "currency", "USD", "check: of amounts whose row names none");
     put(text, "");
 }
 
@@ -164,22 +108,12 @@ fn event_section(text: &mut String, profiles: &[Profile], proposal: &Proposal) {
             schemas::Source::Crm => "lead",
             schemas::Source::Web | schemas::Source::AdSpend => "page_viewed",
         };
-        put_pair(
-            text,
-            "constant",
-            constant,
-            "no column says what happened: the same for all rows",
-        );
+        put_pair(text, "constant", constant, "no column says what happened: the same for all rows");
         put(text, "");
         return;
     };
     put_pair(text, "field", &profiles[column].path, "");
-    put_pair(
-        text,
-        "other",
-        "keep",
-        "names not listed: keep, skip or reject",
-    );
+    put_pair(text, "other", "keep", "names not listed: keep, skip or reject");
     put(
         text,
         "\n[event.names]                                   # as in the file = as in the pipeline; \"form:name\" for another source",
@@ -197,12 +131,7 @@ fn fields_section(text: &mut String, profiles: &[Profile], proposal: &Proposal) 
     );
     let time = wire::time_field(proposal.source);
     if !proposal.fields.contains_key(time) {
-        put_pair(
-            text,
-            time,
-            "?",
-            "no column looks like a time: name the one that is",
-        );
+        put_pair(text, time, "?", "no column looks like a time: name the one that is");
     }
     for (path, _) in wire::fields(proposal.source) {
         let Some(found) = proposal.fields.get(path) else {
@@ -210,21 +139,12 @@ fn fields_section(text: &mut String, profiles: &[Profile], proposal: &Proposal) 
         };
         let columns: Vec<&str> = found.iter().map(|at| profiles[*at].path.as_str()).collect();
         let personal = PERSONAL.iter().any(|name| path.starts_with(name));
-        let comment = if personal {
-            String::new()
-        } else {
-            format!("e.g. {}", one_line(&profiles[found[0]]))
-        };
+        let comment = if personal { String::new() } else { format!("e.g. {}", one_line(&profiles[found[0]])) };
         put_pair(text, path, &columns.join(" | "), &comment);
     }
     let known = wire::fields(proposal.source).map(|(path, _)| path);
-    let left: Vec<&str> = known
-        .filter(|path| !proposal.fields.contains_key(*path) && *path != time)
-        .collect();
-    put(
-        text,
-        &format!("# not found in the file: {}", left.join(", ")),
-    );
+    let left: Vec<&str> = known.filter(|path| !proposal.fields.contains_key(*path) && *path != time).collect();
+    put(text, &format!("# not found in the file: {}", left.join(", ")));
     put(text, "");
 }
 
@@ -239,21 +159,12 @@ fn properties_section(text: &mut String, profiles: &[Profile], proposal: &Propos
         }
         let name = profile.path.rsplit('.').next().unwrap_or(&profile.path);
         let mut line = String::new();
-        put_pair(
-            &mut line,
-            name,
-            &profile.path,
-            &format!("e.g. {}", one_line(profile)),
-        );
+        put_pair(&mut line, name, &profile.path, &format!("e.g. {}", one_line(profile)));
         text.push_str("# ");
         text.push_str(&line);
     }
 }
 
 fn one_line(profile: &Profile) -> String {
-    profile
-        .example()
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect()
+    profile.example().chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

@@ -76,12 +76,7 @@ fn blanks_without_a_header() {
 
 #[test]
 fn ndjson() {
-    let (reader, _folder) = open(
-        "e.ndjson",
-        b"{\"t\": 1, \"o\": {\"p\": 2}}\n\n[1]\n{\"t\":\n{\"t\": 2}",
-        "",
-    )
-    .unwrap();
+    let (reader, _folder) = open("e.ndjson", b"{\"t\": 1, \"o\": {\"p\": 2}}\n\n[1]\n{\"t\":\n{\"t\": 2}", "").unwrap();
     let rows: Vec<_> = reader.collect();
     assert_eq!(rows.len(), 4);
     assert_eq!(rows[0].as_ref().ok().map(|found| found.line), Some(1));
@@ -99,18 +94,12 @@ fn gzip_whole_and_cut_short() {
     let (reader, _folder) = open("e.csv.gz", &packed[..packed.len() - 6], "").unwrap();
     let rows: Vec<_> = reader.take(10).collect();
     assert!(rows.len() < 10, "a broken file must end");
-    assert!(rows.iter().any(|row| {
-        row.as_ref()
-            .is_err_and(|bad| bad.reason.contains("cannot read"))
-    }));
+    assert!(rows.iter().any(|row| { row.as_ref().is_err_and(|bad| bad.reason.contains("cannot read")) }));
 }
 
 #[test]
 fn columns_are_checked_at_once() {
-    let message = open("e.csv", b"time,a\n1,x\n", "")
-        .err()
-        .unwrap()
-        .to_string();
+    let message = open("e.csv", b"time,a\n1,x\n", "").err().unwrap().to_string();
     assert!(message.contains("no column `t`"), "{message}");
     let (reader, _folder) = open("e.csv", b"t,c\n1,x\n", "").unwrap();
     assert_eq!(reader.absent, ["a | b (for anonymous_id)"]);
