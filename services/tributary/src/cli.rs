@@ -7,6 +7,7 @@ use crate::config::LogFormat;
 
 const EXAMPLES: &str = "\
 Examples:
+  tributary demo                                   see all of it at work, on generated records
   tributary dev up                                 start Kafka and ClickHouse on this machine
   tributary migrate                                create the tables and topics
   tributary resolver                               turn records into resolved, attributed rows
@@ -20,14 +21,7 @@ Examples:
 #[command(name = "tributary", version, after_help = EXAMPLES, max_term_width = 110, disable_help_subcommand = true)]
 pub struct Cli {
     /// Configuration file; without it `tributary.toml` of this folder if there is one, else what `dev up` starts
-    #[arg(
-        long,
-        short,
-        global = true,
-        value_name = "FILE",
-        env = "TRIBUTARY_CONFIG",
-        hide_env_values = true
-    )]
+    #[arg(long, short, global = true, value_name = "FILE", env = "TRIBUTARY_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
 
     /// How much to log: error, warn, info, debug, trace, or a filter like `info,stream=debug`
@@ -47,11 +41,11 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Run the three pipelines until SIGTERM or Ctrl-C
-    #[command(
-        after_help = "Metrics, /healthz and /readyz are on the address `http.listen` of the configuration.\n\
-        Several processes share the work: start as many as there are partitions, each with its own `http.listen`."
-    )]
+    #[command(after_help = "Metrics, /healthz and /readyz are on the address `http.listen` of the configuration.\n\
+        Several processes share the work: start as many as there are partitions, each with its own `http.listen`.")]
     Resolver,
+    /// From nothing to answers: records through the whole path on a stack of its own, then six questions
+    Demo(DemoArgs),
     /// Start and stop Kafka and ClickHouse on this machine, without Docker
     Dev {
         /// What to do with them
@@ -76,13 +70,38 @@ pub enum Command {
     },
 }
 
+/// `tributary demo …`
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The last line counts what came in and what became of it. The exit code is not 0 when anything differs from\n\
+    what the generator's ledger says."
+)]
+pub struct DemoArgs {
+    /// How many records to generate
+    #[arg(long, default_value_t = 200_000, value_name = "N")]
+    pub records: u64,
+    /// Same seed, same records
+    #[arg(long, default_value_t = 7, value_name = "N")]
+    pub seed: u64,
+    /// Without shared devices and conflicting identifiers
+    #[arg(long)]
+    pub order_free: bool,
+    /// Import exported files instead of generating records: clickstream/*.csv and cdnow_sample.txt of this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["records", "seed", "order_free"])]
+    pub real: Option<PathBuf>,
+    /// Leave Kafka and ClickHouse running at the end
+    #[arg(long)]
+    pub keep: bool,
+    /// Folder of the demo's stack; what an earlier demo left there is deleted
+    #[arg(long, value_name = "DIR", default_value = ".tributary/demo")]
+    pub state_dir: PathBuf,
+}
+
 /// `tributary dev …`
 #[derive(Debug, Subcommand)]
 pub enum DevAction {
     /// Start what is not running; fetches the parts on the first run
-    #[command(
-        after_help = "Servers named by KAFKA_BROKERS or CLICKHOUSE_URL are used instead of started."
-    )]
+    #[command(after_help = "Servers named by KAFKA_BROKERS or CLICKHOUSE_URL are used instead of started.")]
     Up(StackArgs),
     /// Stop everything; data stays
     Down(StackArgs),
@@ -114,12 +133,7 @@ pub enum DevAction {
 #[derive(Debug, Args)]
 pub struct StackArgs {
     /// Folder of the stack's data and logs [default: .tributary]
-    #[arg(
-        long,
-        value_name = "DIR",
-        env = "TRIBUTARY_DEV_STATE_DIR",
-        hide_env_values = true
-    )]
+    #[arg(long, value_name = "DIR", env = "TRIBUTARY_DEV_STATE_DIR", hide_env_values = true)]
     pub state_dir: Option<PathBuf>,
     /// Port of Kafka; 0 takes a free one and keeps it [default: 9092]
     #[arg(long, value_name = "PORT")]
@@ -273,20 +287,10 @@ mod tests {
 
     #[test]
     fn global_options_may_follow_the_command() {
-        let cli = Cli::try_parse_from([
-            "tributary",
-            "sql",
-            "SELECT 1",
-            "--param",
-            "a=b=c",
-            "--config",
-            "x.toml",
-        ])
-        .unwrap();
+        let cli =
+            Cli::try_parse_from(["tributary", "sql", "SELECT 1", "--param", "a=b=c", "--config", "x.toml"]).unwrap();
         assert_eq!(cli.config, Some(PathBuf::from("x.toml")));
-        let Command::Sql(args) = cli.command else {
-            panic!("{:?}", cli.command)
-        };
+        let Command::Sql(args) = cli.command else { panic!("{:?}", cli.command) };
         assert_eq!(args.params, [("a".to_owned(), "b=c".to_owned())]);
     }
 }

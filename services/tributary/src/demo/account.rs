@@ -81,15 +81,16 @@ impl Account {
 /// # Errors
 /// The first difference, with an example.
 pub async fn compare(store: &Store, account: &Account, ledger: &Ledger) -> Result<()> {
-    let stored = lines(store, "SELECT event_id FROM {db}.events").await?;
+    let sql = "SELECT event_id FROM {db}.events UNION ALL SELECT event_id FROM {db}.ad_spend";
+    let stored = lines(store, sql).await?;
     let count = stored.len();
     let stored: BTreeSet<String> = stored.into_iter().collect();
-    equal("rows of events with an event id of their own", stored.len(), count)?;
+    equal("rows with an event id of their own", stored.len(), count)?;
     if let Some(id) = ledger.stored.symmetric_difference(&stored).next() {
         return Err(Error::Unequal {
             what: format!("event ids stored, e.g. {id}"),
             expected: format!("{} in the ledger", ledger.stored.len()),
-            found: format!("{} in events", stored.len()),
+            found: format!("{} in the tables", stored.len()),
         });
     }
     let sql = "SELECT concat(reason, ' ', hex(SHA256(payload)), ' ', toString(count())) FROM {db}.dead_letters \
@@ -138,7 +139,7 @@ pub async fn lines(store: &Store, sql: &str) -> Result<Vec<String>> {
 }
 
 /// The answer to a query in a format of ClickHouse. `{db}` stands for the database.
-pub async fn text(store: &Store, sql: &str, format: &str) -> Result<String> {
+pub(super) async fn text(store: &Store, sql: &str, format: &str) -> Result<String> {
     let sql = sql.replace("{db}", store.database());
     Ok(store.query_text(&sql, format, &[]).await?)
 }

@@ -1,8 +1,4 @@
 //! The content digest: equal for two runs over the same records, however they were interleaved, batched, interrupted.
-//!
-//! Each table sorted by its natural key, without what belongs to a run (positions, batches, leases, receipt and
-//! insertion times, versions, log offsets, provenance); every customer id replaced by the smallest identifier key of
-//! its component.
 
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -11,56 +7,67 @@ use store::Store;
 use super::account::text;
 use crate::error::Result;
 
-const CUSTOMER: &str = "ifNull(least_key.least, identity_key)";
+/// A table's content: what it is read from, the columns that belong to a run and not to its records, the key to sort by.
+struct Content {
+    table: &'static str,
+    without: &'static str,
+    key: &'static str,
+}
 
-/// Columns that make up the content of each table, and the key to sort by.
-const TABLES: [(&str, &str, &str); 5] = [
-    (
-        "events",
-        "event_id, identity_key, anonymous_key, source, event_type, event_time, page_url, referrer_host, campaign_source, \
-         campaign_medium, campaign, click_ids, channel, browser, os, device, is_bot, session_id, session_started_at, \
-         session_last_at, order_id, value_minor, currency, properties",
-        "event_id",
-    ),
-    (
-        "touchpoints",
-        "event_id, identity_key, touch_time, kind, source, session_id, channel, campaign_source, campaign, click_ids, landing_page",
-        "event_id, kind",
-    ),
-    (
-        "conversions",
-        "event_id, identity_key, conversion_time, name, kind, source, order_id, value_minor, currency",
-        "event_id",
-    ),
-    ("dead_letters", "reason, field, detail, hex(SHA256(payload)) AS digest", "digest, reason, detail"),
-    (
-        "attribution_paths",
-        "event_id, identity_key, conversion_time, value_minor, touch_time, touch_kind, touch_channel, touch_source, \
-         touch_campaign, credit_first, credit_last, credit_last_non_direct, credit_linear, credit_time_decay, credit_position",
-        "event_id",
-    ),
+/// Where a record stands, in which batch and when it was written, and the customer as it was known then.
+const RUN: &str = "topic_id, partition, offset, ordinal, batch_first, batch_end, lease_until, received_at, customer_id, customer_version";
+const RUN_NOBODY: &str = "topic_id, partition, offset, ordinal, batch_first, batch_end, lease_until, received_at";
+
+const CONTENTS: [Content; 8] = [
+    Content { table: "events", without: RUN, key: "event_id" },
+    Content { table: "touchpoints", without: RUN, key: "event_id, kind" },
+    Content { table: "conversions", without: RUN, key: "event_id" },
+    Content { table: "ad_spend", without: RUN_NOBODY, key: "event_id" },
+    Content { table: "dead_letters", without: RUN_NOBODY, key: "SHA256(payload), reason, detail" },
+    Content {
+        table: "attribution_paths FINAL",
+        without: "topic_id, partition, offset, ordinal, customer_id, version, computed_at, \
+                  touch_topic_id, touch_partition, touch_offset, touch_ordinal",
+        key: "event_id",
+    },
+    Content { table: "identifiers FINAL", without: "", key: "identifier_key, identity_key" },
+    Content { table: "profiles FINAL", without: "", key: "identity_key" },
 ];
 
-/// SHA-256 of each table's content, by table.
+/// SHA-256 of each table's content, by table. Every customer id is replaced by the smallest identifier key of its
+/// component, which does not depend on which of the identifiers came first.
 pub async fn content_digest(store: &Store) -> Result<BTreeMap<&'static str, String>> {
     let mut digests = BTreeMap::new();
-    for (table, columns, key) in TABLES {
-        let has_customer = table != "dead_letters";
-        let last = if table == "attribution_paths" { "FINAL" } else { "" };
-        let least = "SELECT identity_key AS k, min(identity_key) OVER (PARTITION BY customer_id) AS least \
-                     FROM {db}.identity_map FINAL";
-        let sql = if has_customer {
-            format!(
-                "SELECT {columns}, {CUSTOMER} AS customer FROM {{db}}.{table} {last} \
-                 LEFT JOIN (SELECT k, toNullable(least) AS least FROM ({least})) AS least_key ON identity_key = least_key.k \
-                 ORDER BY {key}"
-            )
-        } else {
-            format!("SELECT {columns} FROM {{db}}.{table} ORDER BY {key}")
-        };
-        let content = text(store, &sql, "TabSeparated").await?;
-        let digest: String = Sha256::digest(content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-        digests.insert(table, digest);
+    for content in &CONTENTS {
+        let rows = text(store, &content.sql(), "TabSeparated").await?;
+        let digest: String = Sha256::digest(rows.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+        digests.insert(content.table, digest);
     }
     Ok(digests)
+}
+
+impl Content {
+    fn sql(&self) -> String {
+        let Content { table, without, key } = self;
+        let columns = if without.is_empty() { "*".to_owned() } else { format!("* EXCEPT ({without})") };
+        let rows = format!("SELECT {columns} FROM {{db}}.{table}");
+        if !self.has_customer() {
+            return format!("{rows} ORDER BY {key}");
+        }
+        // An identifier that was never linked is the only one of its customer.
+        format!(
+            "SELECT rows.*, ifNull(least_keys.least_key, rows.identity_key) AS customer
+             FROM ({rows}) AS rows
+             LEFT JOIN
+             (
+                 SELECT identity_key, toNullable(min(identity_key) OVER (PARTITION BY customer_id)) AS least_key
+                 FROM {{db}}.identity_map FINAL
+             ) AS least_keys ON rows.identity_key = least_keys.identity_key
+             ORDER BY {key}"
+        )
+    }
+
+    fn has_customer(&self) -> bool {
+        !matches!(self.table, "ad_spend" | "dead_letters")
+    }
 }

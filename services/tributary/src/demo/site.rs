@@ -1,21 +1,24 @@
 //! A stack of its own, and resolver processes on it.
 
 use devstack::{Endpoints, Options, Part, Stack};
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::net::TcpListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::config::Config;
 use crate::error::{Error, Result};
 
-/// Kafka and ClickHouse in a folder of their own, on free ports, with nothing in them.
+/// Kafka and ClickHouse in a folder of their own, on free ports, with nothing in them. Stopped when dropped, unless kept.
 pub struct Site {
     stack: Stack,
     endpoints: Endpoints,
     folder: PathBuf,
     binary: PathBuf,
+    is_own: bool,
+    is_kept: bool,
 }
 
 /// A resolver process. Killed when dropped.
@@ -28,16 +31,28 @@ pub struct Resolver {
 }
 
 impl Site {
-    /// Starts an empty stack under `folder`. `binary` is the `tributary` executable.
-    pub fn up(folder: &Path, binary: &Path, options: Options) -> Result<Self> {
-        let mut options = options;
+    /// Options of a stack in `folder`: free ports, the front run by `binary`.
+    pub fn options(folder: &Path, binary: &Path) -> Options {
+        let mut options = Options::from_env(folder);
         options.kafka_port = 0;
         options.clickhouse_port = 0;
-        options.front_command = vec![binary.display().to_string(), "dev".into(), "front".into()];
+        options.front_command = vec![binary.into(), "dev".into(), "front".into()];
+        options
+    }
+
+    /// Deletes what is in the stack and starts it. `binary` is the `tributary` executable.
+    pub fn up(options: Options, binary: &Path) -> Result<Self> {
+        let folder = std::path::absolute(&options.state_dir).unwrap_or_else(|_| options.state_dir.clone());
+        let is_own = options.brokers.is_none() && options.clickhouse_url.is_none();
         let stack = Stack::new(options);
         stack.reset()?;
         let endpoints = stack.up()?;
-        Ok(Self { stack, endpoints, folder: folder.to_owned(), binary: binary.to_owned() })
+        Ok(Self { stack, endpoints, folder, binary: binary.to_owned(), is_own, is_kept: false })
+    }
+
+    /// Whether both servers are this stack's own, and so were empty when it came up.
+    pub fn is_own(&self) -> bool {
+        self.is_own
     }
 
     /// Where Kafka and ClickHouse answer.
@@ -50,48 +65,51 @@ impl Site {
         &self.stack
     }
 
-    /// What a process on this site is told through its environment.
-    pub fn environment(&self, database: &str, topic_prefix: &str) -> Vec<(String, String)> {
-        let mut environment: Vec<_> =
-            self.endpoints.variables().into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
-        for (name, value) in [
-            ("TRIBUTARY_CLICKHOUSE_DATABASE", database),
-            ("TRIBUTARY_KAFKA_TOPIC_PREFIX", topic_prefix),
-            ("TRIBUTARY_KAFKA_GROUP_PREFIX", &format!("{topic_prefix}tributary")),
-            ("TRIBUTARY_IDENTITY_SECRET", "only for demonstrations"),
-        ] {
-            environment.push((name.to_owned(), value.to_owned()));
+    /// The folder of the stack; processes that are started here write their logs there.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Leaves the stack running when this is dropped.
+    pub fn keep(&mut self) {
+        self.is_kept = true;
+    }
+
+    /// `tributary` with this configuration and nothing of ours from the environment.
+    pub fn command(&self, config: &Path) -> Command {
+        let mut command = Command::new(&self.binary);
+        let foreign = |name: &OsString| {
+            name.to_str().is_some_and(|name| {
+                name.starts_with("TRIBUTARY_") || name == "KAFKA_BROKERS" || name == "CLICKHOUSE_URL"
+            })
+        };
+        for (name, _) in std::env::vars_os().filter(|(name, _)| foreign(name)) {
+            command.env_remove(name);
         }
-        environment
+        command.arg("--config").arg(config).stdin(Stdio::null());
+        command
     }
 
-    /// The configuration that a process with this environment has.
-    pub fn config(&self, environment: &[(String, String)]) -> Result<Config> {
-        Ok(crate::config::load(None, environment.iter().cloned())?.config)
-    }
-
-    /// Starts a resolver and returns at once.
-    pub fn start_resolver(&self, name: &str, environment: &[(String, String)]) -> Result<Resolver> {
-        let port = free_port()?;
-        let address = format!("127.0.0.1:{port}");
+    /// Starts a resolver and returns at once. Its log goes to `name`.log in the stack's folder.
+    pub fn start_resolver(&self, name: &str, config: &Path, environment: &[(&str, &str)]) -> Result<Resolver> {
+        let address = format!("127.0.0.1:{}", free_port()?);
         let log = self.folder.join(format!("{name}.log"));
         let failed = |source| Error::Write { path: log.clone(), source };
         fs::create_dir_all(&self.folder).map_err(failed)?;
         let file = File::options().create(true).append(true).open(&log).map_err(failed)?;
-        let child = Command::new(&self.binary)
-            .arg("resolver")
-            .envs(environment.iter().map(|(name, value)| (name, value)))
-            .env("TRIBUTARY_HTTP_LISTEN", &address)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(file)
-            .spawn()
-            .map_err(|source| Error::Run { program: self.binary.display().to_string(), source })?;
+        let mut command = self.command(config);
+        command.arg("resolver").envs(environment.iter().copied()).env("TRIBUTARY_HTTP_LISTEN", &address);
+        command.stdout(Stdio::null()).stderr(file);
+        // SAFETY: prctl is safe to call between fork and exec, and nothing else is done there.
+        unsafe { command.pre_exec(end_with_parent) };
+        let child =
+            command.spawn().map_err(|source| Error::Run { program: self.binary.display().to_string(), source })?;
         Ok(Resolver { child, address, log })
     }
 
     /// Stops everything; the data stays until the next [`Site::up`].
-    pub fn down(&self) -> Result<()> {
+    pub fn down(mut self) -> Result<()> {
+        self.is_kept = true;
         Ok(self.stack.down()?)
     }
 
@@ -99,6 +117,16 @@ impl Site {
     pub fn crash(&self, part: Part) -> Result<()> {
         self.stack.kill(part, libc::SIGKILL)?;
         Ok(self.stack.start_one(part)?)
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if !self.is_kept
+            && let Err(error) = self.stack.down()
+        {
+            eprintln!("the stack in {} was not stopped: {error}", self.folder.display());
+        }
     }
 }
 
@@ -113,6 +141,17 @@ impl Resolver {
         self.child.try_wait().ok().flatten()
     }
 
+    /// Fails when it has ended, with the end of its log.
+    pub fn require_running(&mut self) -> Result<()> {
+        let Some(status) = self.ended() else {
+            return Ok(());
+        };
+        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let lines: Vec<&str> = text.lines().collect();
+        let tail = lines[lines.len().saturating_sub(5)..].join("\n");
+        Err(Error::ResolverEnded { status, log: self.log.clone(), tail })
+    }
+
     /// Waits until it ends by itself.
     pub fn wait_for_end(&mut self, limit: Duration) -> Option<ExitStatus> {
         let start = Instant::now();
@@ -125,26 +164,63 @@ impl Resolver {
         None
     }
 
-    /// SIGKILL.
-    pub fn kill(mut self) {
-        // An error means that it has ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    /// Waits until it is ready for work.
+    pub fn wait_until_ready(&mut self, limit: Duration) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            self.require_running()?;
+            if ureq::get(format!("http://{}/readyz", self.address)).call().is_ok() {
+                return Ok(());
+            }
+            if start.elapsed() > limit {
+                return Err(Error::ResolverSilent { seconds: limit.as_secs(), log: self.log.clone() });
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
     }
 
-    /// SIGTERM, then waits for a graceful end; SIGKILL after the limit.
+    /// What it says about itself.
+    pub fn status(&self) -> Result<resolver::StatusReport> {
+        let url = format!("http://{}/status", self.address);
+        let failed = |source| Error::Ask { url: url.clone(), source: Box::new(source) };
+        ureq::get(&url).call().map_err(failed)?.body_mut().read_json().map_err(failed)
+    }
+
+    /// SIGKILL.
+    pub fn kill(mut self) {
+        self.kill_and_wait();
+    }
+
+    /// SIGTERM, then waits for a graceful end. `None` when it does not come within the limit.
     pub fn stop(&mut self, limit: Duration) -> Option<ExitStatus> {
+        if let Some(status) = self.ended() {
+            return Some(status);
+        }
         let pid = libc::pid_t::try_from(self.child.id()).unwrap_or_default();
         // SAFETY: kill takes no pointers; the child has not been waited for, so the id is still its own.
         unsafe { libc::kill(pid, libc::SIGTERM) };
         self.wait_for_end(limit)
     }
+
+    fn kill_and_wait(&mut self) {
+        // Errors mean that it has ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 impl Drop for Resolver {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill_and_wait();
+    }
+}
+
+/// Whoever kills the demo or a test does not leave its resolvers behind.
+fn end_with_parent() -> std::io::Result<()> {
+    // SAFETY: this option of prctl takes a signal number and no pointers.
+    match unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGTERM) } {
+        -1 => Err(std::io::Error::last_os_error()),
+        _ => Ok(()),
     }
 }
 

@@ -97,6 +97,10 @@ fn seal(source: Source, mut record: Object, occurrences: &mut Occurrences) -> Ma
         }
     };
     record.set("event_id", Value::from(event_id.as_str()));
+    if source == Source::Pos && record.text("transaction_id").is_none() {
+        // A till's export has a row for each transaction, numbered or not; the pipeline wants a number.
+        record.set("transaction_id", Value::from(event_id.as_str()));
+    }
     let key = wire::message_key(source, &record, &event_id);
     Mapped { source, event_id, key, record }
 }

@@ -1,4 +1,4 @@
--- Which channels bring revenue? Linear attribution and last click side by side.
+-- Which channels bring revenue? Linear attribution and last click side by side
 SELECT
     channel,
     round(sumIf(credit_minor, model = 'linear') / 100, 2) AS linear_revenue,

@@ -1,4 +1,4 @@
--- Whose cart was left behind? Something was put in, and no order came within a day.
+-- Whose cart was left behind? Something was put in, and no order came within a day
 WITH carts AS
 (
     SELECT customer_id, max(event_time) AS carted_at
