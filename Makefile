@@ -36,11 +36,11 @@ demo-real: prerequisites ## The same on exported files; DATA=folder names them
 test: prerequisites ## Run every test, on a Kafka and ClickHouse of their own
 	@deploy/test-stack.sh cargo test --workspace
 
-check: prerequisites ## Formatting, lints, documentation, unused dependencies
+check: prerequisites ## Formatting, lints, documentation and the repository's own rules
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
-	@deploy/unused-dependencies.sh
+	cargo test --workspace --quiet --test repository
 
 prerequisites:
 	@deploy/prerequisites.sh
