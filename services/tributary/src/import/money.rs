@@ -55,10 +55,9 @@ impl MoneyFormat {
             text = format!("-{}", inner.trim());
         }
         let upper = text.to_uppercase();
-        if upper.len() == text.len() {
-            if let Some(at) = upper.find(currency).filter(|_| !currency.is_empty()) {
-                text.replace_range(at..at + currency.len(), "");
-            }
+        // Where upper case changes the length, positions found in it mean nothing in the text.
+        if let Some(at) = upper.find(currency).filter(|_| !currency.is_empty() && upper.len() == text.len()) {
+            text.replace_range(at..at + currency.len(), "");
         }
         let mut negative = false;
         let mut digits = String::with_capacity(text.len());

@@ -148,7 +148,7 @@ fn a_made_up_export_with_every_kind_of_row() {
     ];
     std::fs::write(&path, rows.join("\n")).unwrap();
     let mapping = shipped("shop_clickstream.toml");
-    let (records, bad) = read(&mapping, &[path.clone()]);
+    let (records, bad) = read(&mapping, std::slice::from_ref(&path));
     assert_eq!((records.len(), bad), (5, 3));
     assert_eq!(ids(&records).len(), 5, "the repeated row is a row of its own");
     let kinds: Vec<_> = records.iter().map(|mapped| (mapped.source, mapped.record.text("event").unwrap())).collect();
