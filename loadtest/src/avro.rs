@@ -52,9 +52,7 @@ pub(crate) struct AvroWriter {
 impl AvroWriter {
     pub(crate) fn new() -> Self {
         let schema = WEB_EVENT.current.parse();
-        Self {
-            schema: schema.expect("the schema of web events is parsed by tests of its crate"),
-        }
+        Self { schema: schema.expect("the schema of web events is parsed by tests of its crate") }
     }
 
     /// The bytes of an event that is given as JSON.
@@ -91,7 +89,6 @@ impl AvroWriter {
             properties: BTreeMap::new(),
         };
         let mut config = SerializerConfig::new(&self.schema);
-        serde_avro_fast::to_single_object_vec(&event, &mut config)
-            .expect("the struct above has the schema's fields")
+        serde_avro_fast::to_single_object_vec(&event, &mut config).expect("the struct above has the schema's fields")
     }
 }

@@ -21,22 +21,12 @@ const WAYS: [Break; 12] = [
                 .collect()
         })
     }),
-    ("invalid_json", |value| {
-        bytes(&value, |text| text.as_bytes()[..text.len() - 7].to_vec())
-    }),
-    ("invalid_json", |value| {
-        bytes(&value, |text| text.replacen(':', "=", 1).into_bytes())
-    }),
-    ("unknown_schema", |_| {
-        [&[0xC3, 0x01][..], &[7; 8], b"rest"].concat()
-    }),
+    ("invalid_json", |value| bytes(&value, |text| text.as_bytes()[..text.len() - 7].to_vec())),
+    ("invalid_json", |value| bytes(&value, |text| text.replacen(':', "=", 1).into_bytes())),
+    ("unknown_schema", |_| [&[0xC3, 0x01][..], &[7; 8], b"rest"].concat()),
     ("missing_field", |value| without(value, "event")),
-    ("invalid_field", |value| {
-        with(value, "page", json!("not an object"))
-    }),
-    ("invalid_time", |value| {
-        with(value, "event_time", json!("yesterday at noon"))
-    }),
+    ("invalid_field", |value| with(value, "page", json!("not an object"))),
+    ("invalid_time", |value| with(value, "event_time", json!("yesterday at noon"))),
     ("time_out_of_range", |value| {
         with(
             value,
@@ -45,22 +35,12 @@ const WAYS: [Break; 12] = [
             json!(100_000_000_000_i64),
         )
     }),
-    ("invalid_money", |value| {
-        with(
-            value,
-            "order",
-            json!({ "order_id": "o", "value": "12,50 kr", "currency": "USD" }),
-        )
-    }),
+    ("invalid_money", |value| with(value, "order", json!({ "order_id": "o", "value": "12,50 kr", "currency": "USD" }))),
     ("no_identifier", |value| without(value, "anonymous_id")),
 ];
 
 /// A broken record and the reason for which it must be rejected.
-pub(crate) fn record(
-    scenario: &Scenario,
-    index: u64,
-    random: &mut impl Rng,
-) -> (Record, &'static str) {
+pub(crate) fn record(scenario: &Scenario, index: u64, random: &mut impl Rng) -> (Record, &'static str) {
     let (reason, break_it) = WAYS[random.random_range(0..WAYS.len())];
     let seed = scenario.seed;
     let key = format!("broken-{seed:x}-{index}");
@@ -71,14 +51,7 @@ pub(crate) fn record(
         "anonymous_id": key,
         "page": { "url": "https://shop.example.com/", "title": "Visit" },
     });
-    (
-        Record {
-            source: Source::Web,
-            payload: break_it(whole),
-            key: key.into_bytes(),
-        },
-        reason,
-    )
+    (Record { source: Source::Web, payload: break_it(whole), key: key.into_bytes() }, reason)
 }
 
 fn bytes(value: &Value, change: impl Fn(&str) -> Vec<u8>) -> Vec<u8> {

@@ -45,12 +45,7 @@ pub(crate) fn spend(scenario: &Scenario, random: &mut impl Rng) -> Vec<Planned> 
                 "clicks": clicks,
             });
             let record = Record::json(Source::AdSpend, campaign_id, &value);
-            planned.push(Planned {
-                time_ms,
-                event_id,
-                conversion: None,
-                record,
-            });
+            planned.push(Planned { time_ms, event_id, conversion: None, record });
         }
     }
     planned

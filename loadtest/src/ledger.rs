@@ -68,10 +68,7 @@ impl Ledger {
         self.records += 1;
         *self.by_source.entry(record.source.as_str()).or_default() += 1;
         match fate {
-            Fate::Stored {
-                event_id,
-                conversion,
-            } => {
+            Fate::Stored { event_id, conversion } => {
                 self.stored.insert(event_id);
                 if let Some(conversion) = conversion {
                     self.add_conversion(record.source, conversion);
@@ -79,10 +76,7 @@ impl Ledger {
             }
             Fate::Duplicate => self.duplicate += 1,
             Fate::Rejected(reason) => {
-                *self
-                    .rejected
-                    .entry((reason, payload_digest(&record.payload)))
-                    .or_default() += 1;
+                *self.rejected.entry((reason, payload_digest(&record.payload))).or_default() += 1;
             }
         }
     }
@@ -90,9 +84,7 @@ impl Ledger {
     fn add_conversion(&mut self, source: Source, conversion: Conversion) {
         if conversion.value_minor < 0 {
             self.revenue_minor += conversion.value_minor;
-        } else if conversion.order_id.is_empty()
-            || self.orders.insert((source.as_str(), conversion.order_id))
-        {
+        } else if conversion.order_id.is_empty() || self.orders.insert((source.as_str(), conversion.order_id)) {
             self.conversions += 1;
             self.revenue_minor += conversion.value_minor;
         }
@@ -101,8 +93,5 @@ impl Ledger {
 
 /// As ClickHouse's `hex(SHA256(payload))` gives it.
 fn payload_digest(payload: &[u8]) -> String {
-    Sha256::digest(payload)
-        .iter()
-        .map(|byte| format!("{byte:02X}"))
-        .collect()
+    Sha256::digest(payload).iter().map(|byte| format!("{byte:02X}")).collect()
 }

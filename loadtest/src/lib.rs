@@ -35,10 +35,6 @@ pub struct Record {
 impl Record {
     /// A record from its JSON.
     pub(crate) fn json(source: Source, key: &str, value: &Value) -> Self {
-        Self {
-            source,
-            key: key.as_bytes().to_vec(),
-            payload: value.to_string().into_bytes(),
-        }
+        Self { source, key: key.as_bytes().to_vec(), payload: value.to_string().into_bytes() }
     }
 }

@@ -53,10 +53,7 @@ impl Person {
 
     /// What records of the help desk are keyed by: no raw address in a message key.
     pub(crate) fn key_hash(&self) -> String {
-        Sha256::digest(self.email.as_bytes())
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+        Sha256::digest(self.email.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
     /// Life is not tidy: now and then a laptop or an address is used by two people of a family, a form is filled in on

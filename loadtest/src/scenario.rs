@@ -77,12 +77,7 @@ impl Generator {
             if let Some(last) = last.as_ref().filter(|_| !self.scenario.order_free) {
                 person.mix_with(last, &tablet, &mut self.random);
             }
-            planned.extend(journey(
-                &person,
-                &self.scenario,
-                &self.avro,
-                &mut self.random,
-            ));
+            planned.extend(journey(&person, &self.scenario, &self.avro, &mut self.random));
             last = Some(person);
         }
         planned.sort_by(|a, b| (a.time_ms, &a.event_id).cmp(&(b.time_ms, &b.event_id)));
@@ -98,27 +93,15 @@ impl Generator {
             return record;
         }
         if self.again.len() > 200 || (!self.again.is_empty() && self.random.random_bool(0.03)) {
-            let record = self
-                .again
-                .pop_front()
-                .expect("it is not empty in either case");
+            let record = self.again.pop_front().expect("it is not empty in either case");
             self.ledger.add(&record, Fate::Duplicate);
             return record;
         }
         while self.ready.is_empty() {
             self.refill();
         }
-        let planned = self
-            .ready
-            .pop_front()
-            .expect("it was refilled until it held something");
-        self.ledger.add(
-            &planned.record,
-            Fate::Stored {
-                event_id: planned.event_id,
-                conversion: planned.conversion,
-            },
-        );
+        let planned = self.ready.pop_front().expect("it was refilled until it held something");
+        self.ledger.add(&planned.record, Fate::Stored { event_id: planned.event_id, conversion: planned.conversion });
         if self.random.random_bool(0.03) {
             self.again.push_back(planned.record.clone());
         }

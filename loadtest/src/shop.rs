@@ -20,37 +20,13 @@ const ARRIVALS: [(&str, &str, u32); 12] = [
     ("", "https://www.bing.com/search?q=trail+shoes", 3),
     ("", "https://www.baidu.com/s?wd=shoes", 2),
     ("", "https://blog.hiking-example.org/gear", 5),
-    (
-        "utm_source=google&utm_medium=cpc&utm_campaign=brand&gclid={id}",
-        "https://www.google.com/",
-        12,
-    ),
-    (
-        "utm_source=google&utm_medium=cpc&utm_campaign=shoes%20sale&gclid={id}",
-        "https://www.google.com/",
-        8,
-    ),
-    (
-        "utm_source=facebook&utm_medium=paid_social&utm_campaign=spring&fbclid={id}",
-        "https://l.facebook.com/",
-        9,
-    ),
-    (
-        "utm_source=newsletter&utm_medium=email&utm_campaign=weekly",
-        "",
-        8,
-    ),
+    ("utm_source=google&utm_medium=cpc&utm_campaign=brand&gclid={id}", "https://www.google.com/", 12),
+    ("utm_source=google&utm_medium=cpc&utm_campaign=shoes%20sale&gclid={id}", "https://www.google.com/", 8),
+    ("utm_source=facebook&utm_medium=paid_social&utm_campaign=spring&fbclid={id}", "https://l.facebook.com/", 9),
+    ("utm_source=newsletter&utm_medium=email&utm_campaign=weekly", "", 8),
     ("fbclid={id}", "https://m.facebook.com/", 3),
-    (
-        "utm_source=tiktok&utm_medium=paid_social&utm_campaign=__CAMPAIGN_NAME__&ttclid={id}",
-        "",
-        2,
-    ),
-    (
-        "utm_source=partner&utm_medium=affiliate&utm_campaign=blogs&irclickid={id}",
-        "https://partner.example.net/",
-        2,
-    ),
+    ("utm_source=tiktok&utm_medium=paid_social&utm_campaign=__CAMPAIGN_NAME__&ttclid={id}", "", 2),
+    ("utm_source=partner&utm_medium=affiliate&utm_campaign=blogs&irclickid={id}", "https://partner.example.net/", 2),
 ];
 
 const AGENTS: [&str; 6] = [
@@ -64,9 +40,8 @@ const AGENTS: [&str; 6] = [
 
 /// Query string and referrer of a visit's landing page.
 pub(crate) fn arrival(random: &mut impl Rng) -> (String, &'static str) {
-    let (query, referrer, _) = ARRIVALS
-        .choose_weighted(random, |arrival| arrival.2)
-        .expect("the weights are positive constants");
+    let (query, referrer, _) =
+        ARRIVALS.choose_weighted(random, |arrival| arrival.2).expect("the weights are positive constants");
     let id = format!("{:016x}", random.random::<u64>());
     (query.replace("{id}", &id), referrer)
 }
@@ -74,9 +49,5 @@ pub(crate) fn arrival(random: &mut impl Rng) -> (String, &'static str) {
 /// A User-Agent header; one visitor in forty is a crawler.
 pub(crate) fn agent(random: &mut impl Rng) -> &'static str {
     let last = AGENTS.len() - 1;
-    AGENTS[if random.random_ratio(1, 40) {
-        last
-    } else {
-        random.random_range(0..last)
-    }]
+    AGENTS[if random.random_ratio(1, 40) { last } else { random.random_range(0..last) }]
 }

@@ -9,12 +9,7 @@ use schemas::{RawBatch, RawRecord, Source};
 use std::collections::{BTreeMap, BTreeSet};
 
 fn scenario(seed: u64, order_free: bool) -> Scenario {
-    Scenario {
-        seed,
-        records: 20_000,
-        now_ms: 1_790_000_000_000,
-        order_free,
-    }
+    Scenario { seed, records: 20_000, now_ms: 1_790_000_000_000, order_free }
 }
 
 fn generate(scenario: Scenario) -> (Vec<Record>, Ledger) {
@@ -26,34 +21,19 @@ fn generate(scenario: Scenario) -> (Vec<Record>, Ledger) {
 #[test]
 fn the_same_seed_gives_the_same_records_and_ledger() {
     assert_eq!(generate(scenario(7, false)), generate(scenario(7, false)));
-    assert_ne!(
-        generate(scenario(8, false)).0[0],
-        generate(scenario(7, false)).0[0]
-    );
+    assert_ne!(generate(scenario(8, false)).0[0], generate(scenario(7, false)).0[0]);
 }
 
 #[test]
 fn every_record_is_in_the_ledger_once() {
     let (records, ledger) = generate(scenario(1, true));
     assert_eq!(records.len() as u64, ledger.records);
-    assert_eq!(
-        ledger.stored.len() as u64 + ledger.duplicate + ledger.rejected_total(),
-        ledger.records
-    );
-    assert!(
-        ledger.rejected_by_reason().len() >= 8,
-        "broken in at least eight ways"
-    );
+    assert_eq!(ledger.stored.len() as u64 + ledger.duplicate + ledger.rejected_total(), ledger.records);
+    assert!(ledger.rejected_by_reason().len() >= 8, "broken in at least eight ways");
     assert!(ledger.duplicate > 100 && ledger.conversions > 100 && ledger.revenue_minor > 0);
-    assert_eq!(
-        ledger.by_source.len(),
-        Source::ALL.len(),
-        "all sources: {:?}",
-        ledger.by_source
-    );
-    let avro = records
-        .iter()
-        .filter(|record| record.payload.starts_with(&[0xC3, 1]) && record.payload[2..10] != [7; 8]);
+    assert_eq!(ledger.by_source.len(), Source::ALL.len(), "all sources: {:?}", ledger.by_source);
+    let avro =
+        records.iter().filter(|record| record.payload.starts_with(&[0xC3, 1]) && record.payload[2..10] != [7; 8]);
     assert!(avro.count() > 1_000, "a part of the web events is Avro");
 }
 
@@ -70,11 +50,7 @@ fn decoding_gives_every_record_the_fate_that_the_ledger_says() {
             let decoded = decode::decode(&batch, &SchemaTable::default(), &Limits::default());
             let (events, nobody) = key_events(decoded.events, &hasher);
             for keyed in events {
-                assert!(
-                    keyed.event.event_time_ms < now_ms,
-                    "ahead of its receipt: {:?}",
-                    keyed.event
-                );
+                assert!(keyed.event.event_time_ms < now_ms, "ahead of its receipt: {:?}", keyed.event);
                 duplicate += u64::from(!stored.insert(keyed.event.event_id.to_string()));
             }
             for rejection in decoded.rejections.iter().chain(&nobody) {
@@ -94,10 +70,7 @@ fn batch(source: Source, records: &[Record], append_time_ms: i64) -> RawBatch {
         key: Some(record.key.clone().into()),
         payload: (!record.payload.is_empty()).then(|| record.payload.clone().into()),
     };
-    let records: Vec<RawRecord> = (0..)
-        .zip(records.iter().filter(|record| record.source == source))
-        .map(raw)
-        .collect();
+    let records: Vec<RawRecord> = (0..).zip(records.iter().filter(|record| record.source == source)).map(raw).collect();
     RawBatch {
         source,
         topic: source.as_str().into(),

@@ -24,10 +24,7 @@ pub struct AttributionRequest {
 
 /// A touchpoint as read back from ClickHouse.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(
-    missing_docs,
-    reason = "the fields are the columns of `touchpoints` of the same names"
-)]
+#[allow(missing_docs, reason = "the fields are the columns of `touchpoints` of the same names")]
 pub struct TouchRow {
     pub position: Position,
     pub ordinal: u16,
@@ -42,10 +39,7 @@ pub struct TouchRow {
 
 /// A conversion record as read back from ClickHouse.
 #[derive(Debug, Clone, PartialEq)]
-#[allow(
-    missing_docs,
-    reason = "the fields are the columns of `conversions` of the same names"
-)]
+#[allow(missing_docs, reason = "the fields are the columns of `conversions` of the same names")]
 pub struct Conversion {
     pub position: Position,
     pub ordinal: u16,
@@ -79,14 +73,8 @@ pub enum Model {
 
 impl Model {
     /// All models.
-    pub const ALL: [Model; 6] = [
-        Model::First,
-        Model::Last,
-        Model::LastNonDirect,
-        Model::Linear,
-        Model::TimeDecay,
-        Model::Position,
-    ];
+    pub const ALL: [Model; 6] =
+        [Model::First, Model::Last, Model::LastNonDirect, Model::Linear, Model::TimeDecay, Model::Position];
 
     /// Name in ClickHouse.
     pub const fn as_str(self) -> &'static str {

@@ -75,14 +75,8 @@ pub const fn of_source(source: Source) -> AvroSchema {
 pub fn fingerprints(text: &str) -> Result<Vec<[u8; 8]>, String> {
     let canonical: serde_avro_fast::Schema = text.parse().map_err(|error| format!("{error}"))?;
     let mut fingerprints = vec![*canonical.rabin_fingerprint()];
-    let rust = apache_avro::Schema::parse_str(text)
-        .map_err(|error| error.to_string())?
-        .fingerprint::<Rabin>();
-    fingerprints.extend(
-        <[u8; 8]>::try_from(rust.bytes.as_slice())
-            .ok()
-            .filter(|other| *other != fingerprints[0]),
-    );
+    let rust = apache_avro::Schema::parse_str(text).map_err(|error| error.to_string())?.fingerprint::<Rabin>();
+    fingerprints.extend(<[u8; 8]>::try_from(rust.bytes.as_slice()).ok().filter(|other| *other != fingerprints[0]));
     Ok(fingerprints)
 }
 
@@ -108,15 +102,8 @@ mod tests {
     /// Published vectors of the Avro project's fingerprint tests.
     #[test]
     fn fingerprints_agree_with_the_avro_project() {
-        for (text, expected) in [
-            ("\"null\"", 7195948357588979594_i64),
-            ("\"int\"", 8247732601305521295),
-        ] {
-            assert_eq!(
-                fingerprints(text),
-                Ok(vec![expected.to_le_bytes()]),
-                "{text}"
-            );
+        for (text, expected) in [("\"null\"", 7195948357588979594_i64), ("\"int\"", 8247732601305521295)] {
+            assert_eq!(fingerprints(text), Ok(vec![expected.to_le_bytes()]), "{text}");
         }
         let logical = fingerprints(r#"{"type":"long","logicalType":"timestamp-millis"}"#).unwrap();
         assert_eq!(logical[0], fingerprints("\"long\"").unwrap()[0]);
@@ -126,10 +113,7 @@ mod tests {
     #[test]
     fn the_framing_comes_off_as_it_went_on() {
         let mut bytes = single_object_header([1, 2, 3, 4, 5, 6, 7, 8]).to_vec();
-        assert_eq!(
-            split_single_object(&bytes),
-            Some(([1, 2, 3, 4, 5, 6, 7, 8], &[][..]))
-        );
+        assert_eq!(split_single_object(&bytes), Some(([1, 2, 3, 4, 5, 6, 7, 8], &[][..])));
         bytes.push(9);
         assert_eq!(split_single_object(&bytes).unwrap().1, [9]);
         assert_eq!(split_single_object(&bytes[..9]), None);

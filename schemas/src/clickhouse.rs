@@ -3,21 +3,9 @@
 
 /// Number, name and text of each migration, ascending. A released one never changes.
 pub const MIGRATIONS: &[(u32, &str, &str)] = &[
-    (
-        1,
-        "exact_tables",
-        include_str!("../clickhouse/0001_exact_tables.sql"),
-    ),
-    (
-        2,
-        "identity",
-        include_str!("../clickhouse/0002_identity.sql"),
-    ),
-    (
-        3,
-        "attribution",
-        include_str!("../clickhouse/0003_attribution.sql"),
-    ),
+    (1, "exact_tables", include_str!("../clickhouse/0001_exact_tables.sql")),
+    (2, "identity", include_str!("../clickhouse/0002_identity.sql")),
+    (3, "attribution", include_str!("../clickhouse/0003_attribution.sql")),
     (4, "views", include_str!("../clickhouse/0004_views.sql")),
     (5, "topics", include_str!("../clickhouse/0005_topics.sql")),
 ];
@@ -35,10 +23,8 @@ mod tests {
             .filter(|name| name.ends_with(".sql"))
             .collect();
         files.sort();
-        let listed: Vec<String> = MIGRATIONS
-            .iter()
-            .map(|(number, name, _)| format!("{number:04}_{name}.sql"))
-            .collect();
+        let listed: Vec<String> =
+            MIGRATIONS.iter().map(|(number, name, _)| format!("{number:04}_{name}.sql")).collect();
         assert_eq!(files, listed);
     }
 }

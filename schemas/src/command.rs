@@ -44,22 +44,14 @@ pub enum Command {
 
 /// Writes commands as one message of `identity.log`.
 pub fn encode_commands(commands: &[Command]) -> Vec<u8> {
-    let message = wire::Message {
-        commands: commands.iter().map(wire::Command::from).collect(),
-    };
-    wire::CODEC
-        .encode(&message)
-        .expect("the wire types mirror the schema, which a test round-trips")
+    let message = wire::Message { commands: commands.iter().map(wire::Command::from).collect() };
+    wire::CODEC.encode(&message).expect("the wire types mirror the schema, which a test round-trips")
 }
 
 /// Reads one message of `identity.log`.
 pub fn decode_commands(bytes: &[u8]) -> Result<Vec<Command>, WireError> {
     let message: wire::Message = wire::CODEC.decode(bytes)?;
-    message
-        .commands
-        .into_iter()
-        .map(Command::try_from)
-        .collect()
+    message.commands.into_iter().map(Command::try_from).collect()
 }
 
 /// The same types in the shape of `identity_commands.avsc`.
@@ -81,12 +73,7 @@ mod wire {
     #[derive(Serialize, Deserialize)]
     pub(super) enum Command {
         #[serde(rename = "tributary.Link")]
-        Link {
-            edges: Vec<Edge>,
-            source: String,
-            event_id: String,
-            event_time: i64,
-        },
+        Link { edges: Vec<Edge>, source: String, event_id: String, event_time: i64 },
         #[serde(rename = "tributary.Rules")]
         Rules { hash: Fixed16, rules_json: String },
     }
@@ -107,21 +94,14 @@ mod wire {
         fn from(command: &super::Command) -> Self {
             match command {
                 super::Command::Link { edges, provenance } => Command::Link {
-                    edges: edges
-                        .iter()
-                        .map(|edge| Edge {
-                            hub: edge.hub.into(),
-                            other: edge.other.into(),
-                        })
-                        .collect(),
+                    edges: edges.iter().map(|edge| Edge { hub: edge.hub.into(), other: edge.other.into() }).collect(),
                     source: provenance.source.as_str().to_owned(),
                     event_id: provenance.event_id.as_str().to_owned(),
                     event_time: provenance.event_time_ms,
                 },
-                super::Command::Rules { hash, rules_json } => Command::Rules {
-                    hash: Fixed16(*hash),
-                    rules_json: rules_json.clone(),
-                },
+                super::Command::Rules { hash, rules_json } => {
+                    Command::Rules { hash: Fixed16(*hash), rules_json: rules_json.clone() }
+                }
             }
         }
     }
@@ -131,20 +111,10 @@ mod wire {
 
         fn try_from(command: Command) -> Result<Self, WireError> {
             Ok(match command {
-                Command::Link {
-                    edges,
-                    source,
-                    event_id,
-                    event_time,
-                } => super::Command::Link {
+                Command::Link { edges, source, event_id, event_time } => super::Command::Link {
                     edges: edges
                         .into_iter()
-                        .map(|edge| {
-                            Ok(super::Edge {
-                                hub: edge.hub.try_into()?,
-                                other: edge.other.try_into()?,
-                            })
-                        })
+                        .map(|edge| Ok(super::Edge { hub: edge.hub.try_into()?, other: edge.other.try_into()? }))
                         .collect::<Result<_, WireError>>()?,
                     provenance: super::LinkProvenance {
                         source: source.into(),
@@ -152,20 +122,14 @@ mod wire {
                         event_time_ms: event_time,
                     },
                 },
-                Command::Rules { hash, rules_json } => super::Command::Rules {
-                    hash: hash.0,
-                    rules_json,
-                },
+                Command::Rules { hash, rules_json } => super::Command::Rules { hash: hash.0, rules_json },
             })
         }
     }
 
     impl From<crate::Identifier> for Identifier {
         fn from(identifier: crate::Identifier) -> Self {
-            Identifier {
-                kind: i32::from(identifier.kind),
-                key: Fixed16(identifier.key.0.to_be_bytes()),
-            }
+            Identifier { kind: i32::from(identifier.kind), key: Fixed16(identifier.key.0.to_be_bytes()) }
         }
     }
 
@@ -177,10 +141,7 @@ mod wire {
                 schema: avro::IDENTITY_COMMANDS.name,
                 detail: format!("identifier kind {} is not in 0..=255", identifier.kind),
             })?;
-            Ok(crate::Identifier {
-                kind,
-                key: Key(u128::from_be_bytes(identifier.key.0)),
-            })
+            Ok(crate::Identifier { kind, key: Key(u128::from_be_bytes(identifier.key.0)) })
         }
     }
 }
@@ -191,32 +152,17 @@ mod tests {
     use crate::Key;
 
     fn commands() -> Vec<Command> {
-        let identifier = |kind, key| Identifier {
-            kind,
-            key: Key(key),
-        };
-        let edge = |a, b| Edge {
-            hub: identifier(0, a),
-            other: identifier(255, b),
-        };
+        let identifier = |kind, key| Identifier { kind, key: Key(key) };
+        let edge = |a, b| Edge { hub: identifier(0, a), other: identifier(255, b) };
         let provenance = |event_id: &str| LinkProvenance {
             source: "web".into(),
             event_id: event_id.into(),
             event_time_ms: -62_135_596_800_000,
         };
         vec![
-            Command::Rules {
-                hash: *b"0123456789abcdef",
-                rules_json: "{\"types\":[]}".into(),
-            },
-            Command::Link {
-                edges: vec![edge(1, u128::MAX), edge(1, 0)],
-                provenance: provenance("é-1"),
-            },
-            Command::Link {
-                edges: vec![],
-                provenance: provenance(""),
-            },
+            Command::Rules { hash: *b"0123456789abcdef", rules_json: "{\"types\":[]}".into() },
+            Command::Link { edges: vec![edge(1, u128::MAX), edge(1, 0)], provenance: provenance("é-1") },
+            Command::Link { edges: vec![], provenance: provenance("") },
         ]
     }
 
@@ -229,13 +175,9 @@ mod tests {
 
     #[test]
     fn another_avro_reader_sees_the_same() {
-        let schema =
-            apache_avro::Schema::parse_str(crate::avro::IDENTITY_COMMANDS.current).unwrap();
+        let schema = apache_avro::Schema::parse_str(crate::avro::IDENTITY_COMMANDS.current).unwrap();
         let bytes = encode_commands(&commands());
-        assert_eq!(
-            bytes[2..10],
-            crate::avro::fingerprints(crate::avro::IDENTITY_COMMANDS.current).unwrap()[0]
-        );
+        assert_eq!(bytes[2..10], crate::avro::fingerprints(crate::avro::IDENTITY_COMMANDS.current).unwrap()[0]);
         let mut datum = &bytes[10..];
         let value = apache_avro::reader::datum::GenericDatumReader::builder(&schema)
             .build()
@@ -254,11 +196,6 @@ mod tests {
         }
         let mut other = bytes.clone();
         other[5] ^= 1;
-        assert!(
-            decode_commands(&other)
-                .unwrap_err()
-                .to_string()
-                .contains("no released version of identity_commands")
-        );
+        assert!(decode_commands(&other).unwrap_err().to_string().contains("no released version of identity_commands"));
     }
 }

@@ -21,10 +21,7 @@ pub struct ConversionDefinition {
 
 /// All definitions. At most one for each (source, event type).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    try_from = "Vec<ConversionDefinition>",
-    into = "Vec<ConversionDefinition>"
-)]
+#[serde(try_from = "Vec<ConversionDefinition>", into = "Vec<ConversionDefinition>")]
 pub struct ConversionDefinitions {
     definitions: Vec<ConversionDefinition>,
 }
@@ -59,9 +56,7 @@ impl ConversionDefinitions {
                 return Err(ConversionError::Empty);
             }
             if definition.source == Source::AdSpend {
-                return Err(ConversionError::NoPerson {
-                    name: definition.name.clone(),
-                });
+                return Err(ConversionError::NoPerson { name: definition.name.clone() });
             }
             let same = |other: &ConversionDefinition| {
                 other.source == definition.source && other.event_type == definition.event_type
@@ -81,10 +76,7 @@ impl ConversionDefinitions {
         self.definitions
             .iter()
             .find(|definition| definition.source == source && definition.event_type == event_type)
-            .map(|definition| ConversionName {
-                name: definition.name.clone(),
-                kind: definition.kind,
-            })
+            .map(|definition| ConversionName { name: definition.name.clone(), kind: definition.kind })
     }
 
     /// The definitions, as configured.
@@ -104,26 +96,11 @@ impl Default for ConversionDefinitions {
         };
         Self {
             definitions: vec![
-                define(
-                    "order",
-                    Source::Web,
-                    "order_completed",
-                    ConversionKind::Conversion,
-                ),
-                define(
-                    "order",
-                    Source::Web,
-                    "order_refunded",
-                    ConversionKind::Refund,
-                ),
+                define("order", Source::Web, "order_completed", ConversionKind::Conversion),
+                define("order", Source::Web, "order_refunded", ConversionKind::Refund),
                 define("sale", Source::Pos, "sale", ConversionKind::Conversion),
                 define("sale", Source::Pos, "refund", ConversionKind::Refund),
-                define(
-                    "lead",
-                    Source::Form,
-                    "form_submitted",
-                    ConversionKind::Conversion,
-                ),
+                define("lead", Source::Form, "form_submitted", ConversionKind::Conversion),
                 define("won", Source::Crm, "won", ConversionKind::Conversion),
             ],
         }
@@ -160,41 +137,24 @@ mod tests {
     #[test]
     fn the_defaults_agree_with_their_own_rules() {
         let defaults = ConversionDefinitions::default();
-        assert_eq!(
-            ConversionDefinitions::new(defaults.definitions.clone()),
-            Ok(defaults)
-        );
+        assert_eq!(ConversionDefinitions::new(defaults.definitions.clone()), Ok(defaults));
     }
 
     #[test]
     fn configured_as_a_list_of_tables() {
-        let text =
-            "[[conversions]]\nname = \"trial\"\nsource = \"web\"\nevent_type = \"trial_started\"\n";
+        let text = "[[conversions]]\nname = \"trial\"\nsource = \"web\"\nevent_type = \"trial_started\"\n";
         let config: Config = toml::from_str(text).unwrap();
-        let found = config
-            .conversions
-            .find(Source::Web, "trial_started")
-            .unwrap();
-        assert_eq!(
-            (found.name.as_str(), found.kind),
-            ("trial", ConversionKind::Conversion)
-        );
+        let found = config.conversions.find(Source::Web, "trial_started").unwrap();
+        assert_eq!((found.name.as_str(), found.kind), ("trial", ConversionKind::Conversion));
         assert_eq!(config.conversions.find(Source::Pos, "trial_started"), None);
     }
 
     #[test]
     fn contradictions_are_errors() {
         let line = "[[conversions]]\nname = \"a\"\nsource = \"web\"\nevent_type = \"x\"\n";
-        let twice = toml::from_str::<Config>(&format!("{line}{line}"))
-            .unwrap_err()
-            .to_string();
-        assert!(
-            twice.contains("`x` of web is defined as a conversion twice"),
-            "{twice}"
-        );
-        let spend = toml::from_str::<Config>(&line.replace("web", "ad_spend"))
-            .unwrap_err()
-            .to_string();
+        let twice = toml::from_str::<Config>(&format!("{line}{line}")).unwrap_err().to_string();
+        assert!(twice.contains("`x` of web is defined as a conversion twice"), "{twice}");
+        let spend = toml::from_str::<Config>(&line.replace("web", "ad_spend")).unwrap_err().to_string();
         assert!(spend.contains("names no person"), "{spend}");
         assert!(toml::from_str::<Config>(&line.replace("name", "nmae")).is_err());
     }

@@ -32,10 +32,7 @@ pub struct EnrichedEvent {
 
 /// Cleaned campaign fields; empty when absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-#[allow(
-    missing_docs,
-    reason = "the fields are the utm_* parameters of the same names"
-)]
+#[allow(missing_docs, reason = "the fields are the utm_* parameters of the same names")]
 pub struct Campaign {
     pub id: Text,
     pub source: Text,

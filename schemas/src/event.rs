@@ -60,10 +60,7 @@ pub struct Page {
 
 /// Campaign fields as written; empty when absent. Not yet cleaned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "the fields are the utm_* parameters of the same names"
-)]
+#[allow(missing_docs, reason = "the fields are the utm_* parameters of the same names")]
 pub struct Utm {
     pub id: Text,
     pub source: Text,

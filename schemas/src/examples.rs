@@ -46,11 +46,8 @@ pub fn load() -> Vec<Example> {
     for source in Source::ALL {
         for (folder, is_valid) in [("valid", true), ("invalid", false)] {
             let folder = root.join(folder).join(source.as_str());
-            let entries = std::fs::read_dir(&folder)
-                .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
-            let mut files: Vec<_> = entries
-                .map(|entry| entry.expect("a readable folder").path())
-                .collect();
+            let entries = std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+            let mut files: Vec<_> = entries.map(|entry| entry.expect("a readable folder").path()).collect();
             files.sort();
             examples.extend(files.iter().map(|file| read(file, source, is_valid)));
         }
@@ -59,16 +56,9 @@ pub fn load() -> Vec<Example> {
 }
 
 fn read(file: &Path, source: Source, is_valid: bool) -> Example {
-    let name = file
-        .file_name()
-        .and_then(|name| name.to_str())
-        .expect("file names are UTF-8");
-    let text =
-        std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let json = || {
-        serde_json::from_str::<Json>(&text)
-            .unwrap_or_else(|error| panic!("{}: {error}", file.display()))
-    };
+    let name = file.file_name().and_then(|name| name.to_str()).expect("file names are UTF-8");
+    let text = std::fs::read_to_string(file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+    let json = || serde_json::from_str::<Json>(&text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
     let mut registered = None;
     let (name, payload) = if let Some(name) = name.strip_suffix(".avro.json") {
         (name, single_object(source, &json()))
@@ -77,28 +67,14 @@ fn read(file: &Path, source: Source, is_valid: bool) -> Example {
         registered = Some((id, schema));
         (name, payload)
     } else if let Some(name) = name.strip_suffix(".hex") {
-        let digits = text
-            .lines()
-            .filter(|line| !line.starts_with('#'))
-            .flat_map(str::split_whitespace);
-        (
-            name,
-            digits
-                .map(|digits| u8::from_str_radix(digits, 16).expect("two hex digits"))
-                .collect(),
-        )
+        let digits = text.lines().filter(|line| !line.starts_with('#')).flat_map(str::split_whitespace);
+        (name, digits.map(|digits| u8::from_str_radix(digits, 16).expect("two hex digits")).collect())
     } else if let Some(name) = name.strip_suffix(".json") {
         (name, text.trim_end_matches('\n').as_bytes().to_vec())
     } else {
         panic!("{} has an unknown ending", file.display());
     };
-    Example {
-        source,
-        name: name.to_owned(),
-        is_valid,
-        payload,
-        registered,
-    }
+    Example { source, name: name.to_owned(), is_valid, payload, registered }
 }
 
 /// A datum as it is, or `{"datum": …}` beside `cut_bytes` (taken off the end) or `extra_byte` (put there).
@@ -110,19 +86,12 @@ fn single_object(source: Source, json: &Json) -> Vec<u8> {
     payload.extend(datum(&schema, json.get("datum").unwrap_or(json)));
     let cut_bytes = json.get("cut_bytes").and_then(Json::as_u64).unwrap_or(0);
     payload.truncate(payload.len() - cut_bytes as usize);
-    payload.extend(
-        json.get("extra_byte")
-            .and_then(Json::as_u64)
-            .map(|byte| byte as u8),
-    );
+    payload.extend(json.get("extra_byte").and_then(Json::as_u64).map(|byte| byte as u8));
     payload
 }
 
 fn confluent(json: &Json) -> (u32, String, Vec<u8>) {
-    let id = json["schema_id"]
-        .as_u64()
-        .and_then(|id| u32::try_from(id).ok())
-        .expect("a schema id");
+    let id = json["schema_id"].as_u64().and_then(|id| u32::try_from(id).ok()).expect("a schema id");
     let schema = Schema::parse(&json["schema"]).expect("a schema");
     let mut payload = vec![0];
     payload.extend(id.to_be_bytes());
@@ -133,12 +102,8 @@ fn confluent(json: &Json) -> (u32, String, Vec<u8>) {
 /// Encodes plain JSON with a schema: no type tags around a union's value, defaults for absent fields.
 pub fn datum(schema: &Schema, json: &Json) -> Vec<u8> {
     let value = to_avro(schema, json, &mut HashMap::new()).expect("the JSON fits the schema");
-    let writer = GenericDatumWriter::builder(schema)
-        .build()
-        .expect("a complete schema");
-    writer
-        .write_value_to_vec(value)
-        .expect("the value fits the schema")
+    let writer = GenericDatumWriter::builder(schema).build().expect("a complete schema");
+    writer.write_value_to_vec(value).expect("the value fits the schema")
 }
 
 /// The value, or `None` when the JSON does not fit.
@@ -161,22 +126,16 @@ fn to_avro(schema: &Schema, json: &Json, named: &mut HashMap<Name, RecordSchema>
             let index = symbols.symbols.iter().position(|symbol| symbol == text)?;
             Value::Enum(u32::try_from(index).ok()?, text.clone())
         }
-        (Schema::Array(array), Json::Array(items)) => Value::Array(
-            items
-                .iter()
-                .map(|item| to_avro(&array.items, item, named))
-                .collect::<Option<_>>()?,
-        ),
+        (Schema::Array(array), Json::Array(items)) => {
+            Value::Array(items.iter().map(|item| to_avro(&array.items, item, named)).collect::<Option<_>>()?)
+        }
         (Schema::Map(map), Json::Object(members)) => {
-            let entry = |(name, value): (&String, &Json)| {
-                Some((name.clone(), to_avro(&map.types, value, named)?))
-            };
+            let entry = |(name, value): (&String, &Json)| Some((name.clone(), to_avro(&map.types, value, named)?));
             Value::Map(members.iter().map(entry).collect::<Option<_>>()?)
         }
         (Schema::Union(union), _) => {
             let mut branches = union.variants().iter().enumerate();
-            let (index, value) = branches
-                .find_map(|(index, branch)| Some((index, to_avro(branch, json, named)?)))?;
+            let (index, value) = branches.find_map(|(index, branch)| Some((index, to_avro(branch, json, named)?)))?;
             Value::Union(u32::try_from(index).ok()?, Box::new(value))
         }
         (Schema::Record(record), Json::Object(members)) => {
@@ -199,8 +158,5 @@ fn to_avro(schema: &Schema, json: &Json, named: &mut HashMap<Name, RecordSchema>
 }
 
 fn bytes(json: &Json) -> Option<Vec<u8>> {
-    json.as_array()?
-        .iter()
-        .map(|byte| u8::try_from(byte.as_u64()?).ok())
-        .collect()
+    json.as_array()?.iter().map(|byte| u8::try_from(byte.as_u64()?).ok()).collect()
 }

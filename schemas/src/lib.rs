@@ -22,13 +22,10 @@ pub mod examples;
 pub mod request;
 pub mod topics;
 
-pub use attribution::{
-    AttributionPath, AttributionRequest, Conversion, Model, PathTouch, RequestReason, TouchRow,
-};
+pub use attribution::{AttributionPath, AttributionRequest, Conversion, Model, PathTouch, RequestReason, TouchRow};
 pub use command::{Command, Edge, LinkProvenance};
 pub use enriched::{
-    Agent, Campaign, ClickId, ConversionKind, ConversionName, EnrichedEvent, Session, Touch,
-    TouchKind,
+    Agent, Campaign, ClickId, ConversionKind, ConversionName, EnrichedEvent, Session, Touch, TouchKind,
 };
 pub use event::{Event, IdentifierType, Order, Page, RawIdentifier, Spend, Utm};
 pub use identified::{IdentifiedEvent, Identifier, Key, Resolved};

@@ -51,10 +51,6 @@ pub struct RawBatch {
 impl RawBatch {
     /// The position of one of this batch's offsets.
     pub fn position(&self, offset: i64) -> Position {
-        Position {
-            topic_id: self.topic_id,
-            partition: self.partition,
-            offset,
-        }
+        Position { topic_id: self.topic_id, partition: self.partition, offset }
     }
 }

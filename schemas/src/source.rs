@@ -23,14 +23,8 @@ pub enum Source {
 
 impl Source {
     /// All sources, in the order in which `topics.toml` lists them.
-    pub const ALL: [Source; 6] = [
-        Source::Web,
-        Source::Form,
-        Source::Pos,
-        Source::Support,
-        Source::Crm,
-        Source::AdSpend,
-    ];
+    pub const ALL: [Source; 6] =
+        [Source::Web, Source::Form, Source::Pos, Source::Support, Source::Crm, Source::AdSpend];
 
     /// The name used in ClickHouse, in metrics and in mapping files.
     pub const fn as_str(self) -> &'static str {

@@ -27,10 +27,7 @@ pub struct Topic {
 
 /// All topics by role.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[allow(
-    missing_docs,
-    reason = "the fields are the roles in topics.toml, which describes them"
-)]
+#[allow(missing_docs, reason = "the fields are the roles in topics.toml, which describes them")]
 pub struct Topics {
     pub web: Topic,
     pub form: Topic,
@@ -167,11 +164,7 @@ mod tests {
     #[test]
     fn every_topic_carries_the_brokers_time() {
         for topic in Topics::load_default().all() {
-            assert_eq!(
-                topic.config["message.timestamp.type"], "LogAppendTime",
-                "{}",
-                topic.name
-            );
+            assert_eq!(topic.config["message.timestamp.type"], "LogAppendTime", "{}", topic.name);
             assert_eq!(topic.config["retention.ms"], topic.retention_ms.to_string());
             assert!(topic.partitions > 0);
         }
@@ -197,11 +190,6 @@ mod tests {
     #[test]
     fn an_unknown_key_is_an_error() {
         let text = TOPICS_TOML.replace("partitions = 4", "partitons = 4");
-        assert!(
-            Topics::parse(&text)
-                .unwrap_err()
-                .to_string()
-                .contains("partitons")
-        );
+        assert!(Topics::parse(&text).unwrap_err().to_string().contains("partitons"));
     }
 }

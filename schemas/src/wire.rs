@@ -58,46 +58,28 @@ impl Codec {
 
     pub(crate) fn new(schema: AvroSchema) -> Codec {
         let parse = |text: &str| {
-            text.parse::<serde_avro_fast::Schema>()
-                .expect("every schema in the repository is parsed by a test")
+            text.parse::<serde_avro_fast::Schema>().expect("every schema in the repository is parsed by a test")
         };
-        let released = schema
-            .released
-            .iter()
-            .map(|text| parse(text))
-            .map(|schema| (*schema.rabin_fingerprint(), schema));
-        Codec {
-            name: schema.name,
-            current: parse(schema.current),
-            released: released.collect(),
-        }
+        let released =
+            schema.released.iter().map(|text| parse(text)).map(|schema| (*schema.rabin_fingerprint(), schema));
+        Codec { name: schema.name, current: parse(schema.current), released: released.collect() }
     }
 
     pub(crate) fn encode<T: Serialize>(&self, value: &T) -> Result<Vec<u8>, WireError> {
         let mut config = serde_avro_fast::ser::SerializerConfig::new(&self.current);
-        serde_avro_fast::to_single_object_vec(value, &mut config).map_err(|error| {
-            WireError::Unwritable {
-                schema: self.name,
-                detail: error.to_string(),
-            }
-        })
+        serde_avro_fast::to_single_object_vec(value, &mut config)
+            .map_err(|error| WireError::Unwritable { schema: self.name, detail: error.to_string() })
     }
 
     pub(crate) fn decode<T: DeserializeOwned>(&self, bytes: &[u8]) -> Result<T, WireError> {
-        let (fingerprint, datum) =
-            split_single_object(bytes).ok_or(WireError::NotFramed { len: bytes.len() })?;
+        let (fingerprint, datum) = split_single_object(bytes).ok_or(WireError::NotFramed { len: bytes.len() })?;
         let (_, writer) = self
             .released
             .iter()
             .find(|(known, _)| *known == fingerprint)
-            .ok_or(WireError::UnknownVersion {
-                schema: self.name,
-                fingerprint: u64::from_le_bytes(fingerprint),
-            })?;
-        serde_avro_fast::from_datum_slice(datum, writer).map_err(|error| WireError::Invalid {
-            schema: self.name,
-            detail: error.to_string(),
-        })
+            .ok_or(WireError::UnknownVersion { schema: self.name, fingerprint: u64::from_le_bytes(fingerprint) })?;
+        serde_avro_fast::from_datum_slice(datum, writer)
+            .map_err(|error| WireError::Invalid { schema: self.name, detail: error.to_string() })
     }
 }
 
@@ -122,10 +104,7 @@ impl<'de> Deserialize<'de> for Fixed16 {
             }
 
             fn visit_bytes<E: serde::de::Error>(self, bytes: &[u8]) -> Result<Fixed16, E> {
-                bytes
-                    .try_into()
-                    .map(Fixed16)
-                    .map_err(|_| E::invalid_length(bytes.len(), &self))
+                bytes.try_into().map(Fixed16).map_err(|_| E::invalid_length(bytes.len(), &self))
             }
         }
         deserializer.deserialize_bytes(Sixteen)

@@ -14,9 +14,7 @@ fn parse(text: &str) -> Schema {
 fn breaking_change(released: &str, current: &str) -> Option<String> {
     match SchemaCompatibility::can_read(&parse(released), &parse(current)) {
         Ok(Compatibility::Full) => None,
-        Ok(Compatibility::Partial) => {
-            Some("some records that were valid can no longer be read".to_owned())
-        }
+        Ok(Compatibility::Partial) => Some("some records that were valid can no longer be read".to_owned()),
         Err(error) => Some(error.to_string()),
     }
 }
@@ -26,13 +24,7 @@ fn every_released_schema_is_readable() {
     for schema in avro::ALL {
         for (index, released) in schema.released.iter().enumerate() {
             let broken = breaking_change(released, schema.current);
-            assert_eq!(
-                broken,
-                None,
-                "{} breaks its version {}",
-                schema.name,
-                index + 1
-            );
+            assert_eq!(broken, None, "{} breaks its version {}", schema.name, index + 1);
         }
     }
 }
@@ -65,10 +57,7 @@ fn fingerprints_stay() {
             fingerprints.insert(format!("{}/{}", schema.name, index + 1), names.join(" "));
         }
     }
-    let lines: Vec<String> = fingerprints
-        .iter()
-        .map(|(name, values)| format!("{name} {values}"))
-        .collect();
+    let lines: Vec<String> = fingerprints.iter().map(|(name, values)| format!("{name} {values}")).collect();
     insta::assert_snapshot!(lines.join("\n"));
 }
 
@@ -76,15 +65,8 @@ fn fingerprints_stay() {
 fn every_released_file_is_listed() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/avro/released");
     for schema in avro::ALL {
-        let files = std::fs::read_dir(format!("{folder}/{}", schema.name))
-            .unwrap()
-            .count();
-        assert_eq!(
-            files,
-            schema.released.len(),
-            "avro/released/{}",
-            schema.name
-        );
+        let files = std::fs::read_dir(format!("{folder}/{}", schema.name)).unwrap().count();
+        assert_eq!(files, schema.released.len(), "avro/released/{}", schema.name);
     }
 }
 
@@ -92,11 +74,7 @@ fn every_released_file_is_listed() {
 #[test]
 fn no_schema_renames_a_field() {
     for schema in avro::ALL {
-        assert!(
-            !schema.current.contains("\"aliases\""),
-            "{}: the decoder reads no aliases",
-            schema.name
-        );
+        assert!(!schema.current.contains("\"aliases\""), "{}: the decoder reads no aliases", schema.name);
     }
 }
 
@@ -105,11 +83,7 @@ fn no_schema_renames_a_field() {
 fn breaking_changes_are_noticed() {
     let web = avro::WEB_EVENT.current;
     for (what, before, after) in [
-        (
-            "a required field added",
-            "\"fields\": [",
-            "\"fields\": [ { \"name\": \"tenant\", \"type\": \"string\" },",
-        ),
+        ("a required field added", "\"fields\": [", "\"fields\": [ { \"name\": \"tenant\", \"type\": \"string\" },"),
         (
             "a field's type narrowed",
             "\"name\": \"event\", \"type\": \"string\"",
@@ -123,10 +97,7 @@ fn breaking_changes_are_noticed() {
     ] {
         let changed = web.replacen(before, after, 1);
         assert_ne!(changed, web, "{what}: nothing to replace");
-        assert!(
-            breaking_change(web, &changed).is_some(),
-            "{what} was not noticed"
-        );
+        assert!(breaking_change(web, &changed).is_some(), "{what} was not noticed");
     }
     for (what, before, after) in [
         (

@@ -15,10 +15,7 @@ pub struct AttributionConfig {
 
 impl Default for AttributionConfig {
     fn default() -> Self {
-        AttributionConfig {
-            lookback_days: 30,
-            half_life_days: NonZeroU32::MIN.saturating_add(6),
-        }
+        AttributionConfig { lookback_days: 30, half_life_days: NonZeroU32::MIN.saturating_add(6) }
     }
 }
 

@@ -17,10 +17,7 @@ pub fn attribute_customer(
     config: &AttributionConfig,
 ) -> Vec<Vec<PathTouch>> {
     let mut counted: HashMap<(&str, &str), (i64, &str)> = HashMap::new();
-    for conversion in conversions
-        .iter()
-        .filter(|c| c.kind != REFUND && !c.order_id.is_empty())
-    {
+    for conversion in conversions.iter().filter(|c| c.kind != REFUND && !c.order_id.is_empty()) {
         let this = (conversion.conversion_time_ms, conversion.event_id.as_str());
         let least = counted.entry(order(conversion)).or_insert(this);
         *least = this.min(*least);
@@ -28,14 +25,9 @@ pub fn attribute_customer(
     conversions
         .iter()
         .map(|conversion| match counted.get(&order(conversion)) {
-            Some(&(time, _)) if conversion.kind == REFUND => attribute(
-                &Conversion {
-                    conversion_time_ms: time,
-                    ..conversion.clone()
-                },
-                touches,
-                config,
-            ),
+            Some(&(time, _)) if conversion.kind == REFUND => {
+                attribute(&Conversion { conversion_time_ms: time, ..conversion.clone() }, touches, config)
+            }
             _ => attribute(conversion, touches, config),
         })
         .collect()
@@ -54,55 +46,29 @@ mod tests {
 
     fn refund(order_id: &str, days_later: i64, value_minor: i64) -> Conversion {
         let conversion_time_ms = NOW + days_later * DAY;
-        Conversion {
-            kind: "refund".into(),
-            order_id: order_id.into(),
-            conversion_time_ms,
-            ..conversion(value_minor)
-        }
+        Conversion { kind: "refund".into(), order_id: order_id.into(), conversion_time_ms, ..conversion(value_minor) }
     }
 
     fn linear(path: &[PathTouch]) -> Vec<(i64, i64)> {
-        let column = Model::ALL
-            .iter()
-            .position(|model| *model == Model::Linear)
-            .unwrap();
-        path.iter()
-            .map(|touch| (touch.touch.position.offset, touch.credit_minor[column]))
-            .collect()
+        let column = Model::ALL.iter().position(|model| *model == Model::Linear).unwrap();
+        path.iter().map(|touch| (touch.touch.position.offset, touch.credit_minor[column])).collect()
     }
 
     #[test]
     fn a_refund_goes_back_to_the_touches_of_its_order() {
-        let touches = [
-            touch(29 * DAY, "A", 0),
-            touch(DAY, "B", 1),
-            touch(-2 * DAY, "C", 2),
-        ];
-        let conversions = [
-            conversion(101),
-            refund("o", 5, -101),
-            refund("o", 6, -50),
-            refund("unknown", 5, -9),
-        ];
+        let touches = [touch(29 * DAY, "A", 0), touch(DAY, "B", 1), touch(-2 * DAY, "C", 2)];
+        let conversions = [conversion(101), refund("o", 5, -101), refund("o", 6, -50), refund("unknown", 5, -9)];
         let paths = attribute_customer(&conversions, &touches, &AttributionConfig::default());
         assert_eq!(linear(&paths[0]), [(0, 50), (1, 51)]);
         assert_eq!(linear(&paths[1]), [(0, -50), (1, -51)]);
         assert_eq!(linear(&paths[2]), [(0, -25), (1, -25)], "in part");
-        assert_eq!(
-            linear(&paths[3]),
-            [(1, -4), (2, -5)],
-            "its order is not known"
-        );
+        assert_eq!(linear(&paths[3]), [(1, -4), (2, -5)], "its order is not known");
     }
 
     #[test]
     fn of_repeated_records_of_an_order_the_earliest_counts() {
         let touches = [touch(3 * DAY, "A", 0), touch(-DAY / 2, "B", 1)];
-        let repeated = Conversion {
-            conversion_time_ms: NOW + DAY,
-            ..conversion(10)
-        };
+        let repeated = Conversion { conversion_time_ms: NOW + DAY, ..conversion(10) };
         let conversions = [refund("o", 2, -10), repeated, conversion(10)];
         let paths = attribute_customer(&conversions, &touches, &AttributionConfig::default());
         assert_eq!(linear(&paths[0]), [(0, -10)]);
@@ -112,15 +78,8 @@ mod tests {
     #[test]
     fn conversions_without_an_order_id_have_no_refunds() {
         let touches = [touch(DAY, "A", 0), touch(-DAY, "B", 1)];
-        let nameless = Conversion {
-            order_id: "".into(),
-            ..conversion(10)
-        };
-        let paths = attribute_customer(
-            &[nameless, refund("", 2, -10)],
-            &touches,
-            &AttributionConfig::default(),
-        );
+        let nameless = Conversion { order_id: "".into(), ..conversion(10) };
+        let paths = attribute_customer(&[nameless, refund("", 2, -10)], &touches, &AttributionConfig::default());
         assert_eq!(linear(&paths[1]), [(0, -5), (1, -5)]);
     }
 

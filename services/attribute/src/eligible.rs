@@ -11,10 +11,8 @@ pub(crate) fn eligible<'a>(
     config: &AttributionConfig,
 ) -> Vec<&'a TouchRow> {
     let earliest = conversion_time_ms.saturating_sub(config.lookback_ms());
-    let mut path: Vec<&TouchRow> = touches
-        .iter()
-        .filter(|touch| (earliest..=conversion_time_ms).contains(&touch.touch_time_ms))
-        .collect();
+    let mut path: Vec<&TouchRow> =
+        touches.iter().filter(|touch| (earliest..=conversion_time_ms).contains(&touch.touch_time_ms)).collect();
     path.sort_by_key(|touch| place(touch));
     path.dedup_by_key(|touch| place(touch));
     path

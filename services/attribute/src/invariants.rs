@@ -49,32 +49,16 @@ pub fn at_1(value_minor: i64, path: &[PathTouch]) -> Result<(), Broken> {
     }
     for (column, model) in Model::ALL.into_iter().enumerate() {
         let model = model.as_str();
-        let sum: i128 = path
-            .iter()
-            .map(|touch| i128::from(touch.credit_minor[column]))
-            .sum();
+        let sum: i128 = path.iter().map(|touch| i128::from(touch.credit_minor[column])).sum();
         if sum != i128::from(value_minor) {
-            return Err(Broken::CreditSum {
-                model,
-                sum,
-                value: value_minor,
-            });
+            return Err(Broken::CreditSum { model, sum, value: value_minor });
         }
-        let opposite = path
-            .iter()
-            .map(|touch| touch.credit_minor[column])
-            .find(|c| c.signum() == -value_minor.signum());
+        let opposite =
+            path.iter().map(|touch| touch.credit_minor[column]).find(|c| c.signum() == -value_minor.signum());
         if let Some(credit) = opposite.filter(|&credit| credit != 0) {
-            return Err(Broken::Sign {
-                model,
-                credit,
-                value: value_minor,
-            });
+            return Err(Broken::Sign { model, credit, value: value_minor });
         }
-        let sum: u64 = path
-            .iter()
-            .map(|touch| u64::from(touch.share_ppm[column]))
-            .sum();
+        let sum: u64 = path.iter().map(|touch| u64::from(touch.share_ppm[column])).sum();
         if sum != u64::from(SHARE_PARTS) {
             return Err(Broken::ShareSum { model, sum });
         }

@@ -23,10 +23,7 @@ pub(crate) fn split(total: i64, weights: &[u64]) -> Vec<i64> {
     }
     // Fewer units are left than parts that lost something, so a part with weight 0 never gets one.
     lost.sort_unstable_by(|a, b| b.cmp(a));
-    for (_, index) in lost
-        .into_iter()
-        .take(usize::try_from(left).expect("fewer units are left than parts"))
-    {
+    for (_, index) in lost.into_iter().take(usize::try_from(left).expect("fewer units are left than parts")) {
         parts[index] += 1;
     }
     parts.into_iter().map(|part| signed(part, total)).collect()
@@ -34,11 +31,7 @@ pub(crate) fn split(total: i64, weights: &[u64]) -> Vec<i64> {
 
 /// `part` with the sign of `total`. `part ≤ |total|`, so the result is in range even for `i64::MIN`.
 fn signed(part: u64, total: i64) -> i64 {
-    if total < 0 {
-        0i64.wrapping_sub_unsigned(part)
-    } else {
-        part.cast_signed()
-    }
+    if total < 0 { 0i64.wrapping_sub_unsigned(part) } else { part.cast_signed() }
 }
 
 #[cfg(test)]
@@ -50,11 +43,7 @@ mod tests {
         assert_eq!(split(100, &[1, 1, 1]), [33, 33, 34]);
         assert_eq!(split(101, &[1, 1, 1]), [33, 34, 34]);
         assert_eq!(split(1, &[1, 1]), [0, 1]);
-        assert_eq!(
-            split(10, &[5, 3, 3]),
-            [4, 3, 3],
-            "5/11 of 10 loses .545, 3/11 loses .727"
-        );
+        assert_eq!(split(10, &[5, 3, 3]), [4, 3, 3], "5/11 of 10 loses .545, 3/11 loses .727");
         assert_eq!(split(7, &[0, 1, 0]), [0, 7, 0]);
     }
 
@@ -65,26 +54,9 @@ mod tests {
 
     #[test]
     fn the_ends_of_the_range_are_safe() {
-        for weights in [
-            vec![1],
-            vec![1, 1, 1],
-            vec![1 << 62; 7],
-            vec![u64::MAX >> 1, 1],
-        ] {
-            assert_eq!(
-                split(i64::MAX, &weights)
-                    .iter()
-                    .map(|&x| i128::from(x))
-                    .sum::<i128>(),
-                i128::from(i64::MAX)
-            );
-            assert_eq!(
-                split(i64::MIN, &weights)
-                    .iter()
-                    .map(|&x| i128::from(x))
-                    .sum::<i128>(),
-                i128::from(i64::MIN)
-            );
+        for weights in [vec![1], vec![1, 1, 1], vec![1 << 62; 7], vec![u64::MAX >> 1, 1]] {
+            assert_eq!(split(i64::MAX, &weights).iter().map(|&x| i128::from(x)).sum::<i128>(), i128::from(i64::MAX));
+            assert_eq!(split(i64::MIN, &weights).iter().map(|&x| i128::from(x)).sum::<i128>(), i128::from(i64::MIN));
         }
     }
 

@@ -17,12 +17,7 @@ struct Found {
 impl Fault {
     #[cold]
     pub(crate) fn new(reason: Reason, field: impl AsRef<str>, detail: impl Into<String>) -> Fault {
-        Fault(Box::new(Found {
-            reason,
-            field: Text::new(field),
-            byte_offset: None,
-            detail: detail.into(),
-        }))
+        Fault(Box::new(Found { reason, field: Text::new(field), byte_offset: None, detail: detail.into() }))
     }
 
     /// A required field is absent.
@@ -55,19 +50,7 @@ impl Fault {
     }
 
     pub(crate) fn reject(self, position: Position, event_id: Text) -> Box<Rejection> {
-        let Found {
-            reason,
-            field,
-            byte_offset,
-            detail,
-        } = *self.0;
-        Box::new(Rejection {
-            position,
-            reason,
-            field,
-            byte_offset,
-            detail,
-            event_id,
-        })
+        let Found { reason, field, byte_offset, detail } = *self.0;
+        Box::new(Rejection { position, reason, field, byte_offset, detail, event_id })
     }
 }

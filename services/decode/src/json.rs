@@ -19,20 +19,10 @@ const BYTE_ORDER_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 /// Reads a payload that must be one object, and nothing behind it.
 pub(crate) fn parse(payload: &[u8]) -> Result<Vec<Member<'_>>, Fault> {
     let text = std::str::from_utf8(payload).map_err(|error| {
-        Fault::new(Reason::InvalidUtf8, "", "the payload is not valid UTF-8")
-            .at(error.valid_up_to())
+        Fault::new(Reason::InvalidUtf8, "", "the payload is not valid UTF-8").at(error.valid_up_to())
     })?;
-    let start = if payload.starts_with(BYTE_ORDER_MARK) {
-        BYTE_ORDER_MARK.len()
-    } else {
-        0
-    };
-    let mut parser = Parser {
-        text,
-        bytes: payload,
-        at: start,
-        depth: 0,
-    };
+    let start = if payload.starts_with(BYTE_ORDER_MARK) { BYTE_ORDER_MARK.len() } else { 0 };
+    let mut parser = Parser { text, bytes: payload, at: start, depth: 0 };
     parser.skip_space();
     if parser.peek() != Some(b'{') {
         return Err(parser.broken("expected one JSON object as the whole message"));
@@ -211,10 +201,7 @@ impl<'a> Parser<'a> {
             }
             self.at += 8;
         }
-        while self
-            .peek()
-            .is_some_and(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\')
-        {
+        while self.peek().is_some_and(|byte| byte >= 0x20 && byte != b'"' && byte != b'\\') {
             self.at += 1;
         }
     }
@@ -308,11 +295,7 @@ impl<'a> Parser<'a> {
     }
 
     fn broken(&self, expected: &str) -> Fault {
-        let found = if self.at < self.bytes.len() {
-            ""
-        } else {
-            ", but the message ends here"
-        };
+        let found = if self.at < self.bytes.len() { "" } else { ", but the message ends here" };
         Fault::new(Reason::InvalidJson, "", format!("{expected}{found}")).at(self.at)
     }
 }

@@ -46,10 +46,7 @@ pub struct Decoded {
 
 /// Decodes and validates a batch.
 pub fn decode(batch: &RawBatch, schemas: &SchemaTable, limits: &Limits) -> Decoded {
-    let mut decoded = Decoded {
-        events: Vec::with_capacity(batch.records.len()),
-        rejections: Vec::new(),
-    };
+    let mut decoded = Decoded { events: Vec::with_capacity(batch.records.len()), rejections: Vec::new() };
     for record in &batch.records {
         let context = Context {
             source: batch.source,
@@ -65,11 +62,7 @@ pub fn decode(batch: &RawBatch, schemas: &SchemaTable, limits: &Limits) -> Decod
     decoded
 }
 
-fn decode_record(
-    record: &RawRecord,
-    schemas: &SchemaTable,
-    context: &Context,
-) -> Result<Event, Box<Rejection>> {
+fn decode_record(record: &RawRecord, schemas: &SchemaTable, context: &Context) -> Result<Event, Box<Rejection>> {
     let payload = record.payload.as_deref().unwrap_or_default();
     read(payload, schemas, context)
         .map_err(|fault| fault.reject(context.position, Default::default()))
@@ -77,25 +70,13 @@ fn decode_record(
 }
 
 /// The members of the record's outermost object, whatever the encoding.
-fn read<'a>(
-    payload: &'a [u8],
-    schemas: &'a SchemaTable,
-    context: &Context,
-) -> Result<Vec<Member<'a>>, Fault> {
+fn read<'a>(payload: &'a [u8], schemas: &'a SchemaTable, context: &Context) -> Result<Vec<Member<'a>>, Fault> {
     if payload.is_empty() {
-        return Err(Fault::new(
-            Reason::EmptyPayload,
-            "",
-            "the message has no value",
-        ));
+        return Err(Fault::new(Reason::EmptyPayload, "", "the message has no value"));
     }
     if payload.len() > context.limits.max_payload_bytes {
         let (len, limit) = (payload.len(), context.limits.max_payload_bytes);
-        return Err(Fault::new(
-            Reason::TooLarge,
-            "",
-            format!("{len} bytes, at most {limit} are read"),
-        ));
+        return Err(Fault::new(Reason::TooLarge, "", format!("{len} bytes, at most {limit} are read")));
     }
     match schema_table::framing(payload) {
         Framing::Json => json::parse(payload),
@@ -112,11 +93,7 @@ fn read<'a>(
 }
 
 fn unknown_encoding(payload: &[u8]) -> Fault {
-    let first: Vec<String> = payload
-        .iter()
-        .take(2)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let first: Vec<String> = payload.iter().take(2).map(|byte| format!("{byte:02x}")).collect();
     let detail = format!(
         "begins with the bytes {}; expected a JSON object, avro single-object encoding (c3 01) or confluent framing (00)",
         first.join(" ")

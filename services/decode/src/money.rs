@@ -54,18 +54,11 @@ impl<'a> MoneyFields<'a> {
         if !has_value {
             return Ok(Some(Money { minor: 0, currency }));
         }
-        let major = amount(self.value, names.value, exponent, |text| {
-            minor_units(text, exponent)
-        })?;
-        let minor = amount(self.value_minor, names.value_minor, exponent, |text| {
-            minor_units(text, 0)
-        })?;
+        let major = amount(self.value, names.value, exponent, |text| minor_units(text, exponent))?;
+        let minor = amount(self.value_minor, names.value_minor, exponent, |text| minor_units(text, 0))?;
         match (major, minor) {
             (Some(major), Some(minor)) if major != minor => {
-                let detail = format!(
-                    "`{}` and `{}` contradict one another",
-                    names.value, names.value_minor
-                );
+                let detail = format!("`{}` and `{}` contradict one another", names.value, names.value_minor);
                 Err(invalid(names.value_minor, detail))
             }
             (Some(minor), _) | (None, Some(minor)) => Ok(Some(Money { minor, currency })),
@@ -86,10 +79,7 @@ fn currency(node: Node, field: &str) -> Result<(Text, u32), Fault> {
     let Node::Text(written) = &node else {
         return match node {
             Node::Null => Err(Fault::missing(field)),
-            other => Err(invalid(
-                field,
-                format!("expected a currency code, found {}", other.describe()),
-            )),
+            other => Err(invalid(field, format!("expected a currency code, found {}", other.describe()))),
         };
     };
     if text::is_blank(written) {
@@ -100,17 +90,12 @@ fn currency(node: Node, field: &str) -> Result<(Text, u32), Fault> {
         letters @ [_, _, _] => {
             code.copy_from_slice(letters);
             code.make_ascii_uppercase();
-            std::str::from_utf8(&code)
-                .ok()
-                .and_then(Currency::from_code)
+            std::str::from_utf8(&code).ok().and_then(Currency::from_code)
         }
         _ => None,
     };
-    let known =
-        known.ok_or_else(|| invalid(field, "not an ISO 4217 currency code, such as EUR"))?;
-    let exponent = known
-        .exponent()
-        .ok_or_else(|| invalid(field, "this currency has no minor unit"))?;
+    let known = known.ok_or_else(|| invalid(field, "not an ISO 4217 currency code, such as EUR"))?;
+    let exponent = known.exponent().ok_or_else(|| invalid(field, "this currency has no minor unit"))?;
     Ok((Text::const_new(known.code()), u32::from(exponent)))
 }
 
@@ -123,25 +108,16 @@ fn amount(
     if !is_given(&node) {
         return Ok(None);
     }
-    let text = node.into_scalar_text().map_err(|other| {
-        invalid(
-            field,
-            format!("expected a decimal number, found {}", other.describe()),
-        )
-    })?;
+    let text = node
+        .into_scalar_text()
+        .map_err(|other| invalid(field, format!("expected a decimal number, found {}", other.describe())))?;
     let text = text.unwrap_or_default();
     read(text.trim()).map(Some).map_err(|error| match error {
-        AmountError::NotDecimal => invalid(
-            field,
-            "expected a plain decimal number, such as 1234.50, without symbols or separators",
-        ),
-        AmountError::TooPrecise if field.ends_with("minor") => {
-            invalid(field, "expected a whole number")
+        AmountError::NotDecimal => {
+            invalid(field, "expected a plain decimal number, such as 1234.50, without symbols or separators")
         }
-        AmountError::TooPrecise => invalid(
-            field,
-            format!("more decimals than the currency has ({exponent})"),
-        ),
+        AmountError::TooPrecise if field.ends_with("minor") => invalid(field, "expected a whole number"),
+        AmountError::TooPrecise => invalid(field, format!("more decimals than the currency has ({exponent})")),
         AmountError::TooLarge => invalid(field, "the amount is too large"),
     })
 }
@@ -177,16 +153,9 @@ fn minor_units(text: &str, exponent: u32) -> Result<i64, AmountError> {
     let whole = whole.trim_start_matches('0');
     if whole.len() + fraction.len() > MAX_DIGITS {
         // Digits behind the point are what is wrong with 0.30000000000000000000000000000001.
-        return Err(if whole.len() > MAX_DIGITS / 2 {
-            AmountError::TooLarge
-        } else {
-            AmountError::TooPrecise
-        });
+        return Err(if whole.len() > MAX_DIGITS / 2 { AmountError::TooLarge } else { AmountError::TooPrecise });
     }
-    let mut units = whole
-        .bytes()
-        .chain(fraction.bytes())
-        .fold(0i128, |sum, digit| sum * 10 + i128::from(digit - b'0'));
+    let mut units = whole.bytes().chain(fraction.bytes()).fold(0i128, |sum, digit| sum * 10 + i128::from(digit - b'0'));
     let mut shift = i64::from(exponent) + power - fraction.len() as i64;
     while units != 0 && shift < 0 {
         if units % 10 != 0 {
@@ -205,16 +174,11 @@ fn minor_units(text: &str, exponent: u32) -> Result<i64, AmountError> {
 
 fn parse_power(text: &str) -> Result<i64, AmountError> {
     let digits = text.trim_start_matches(['+', '-']);
-    if digits.is_empty()
-        || text.len() - digits.len() > 1
-        || !digits.bytes().all(|byte| byte.is_ascii_digit())
-    {
+    if digits.is_empty() || text.len() - digits.len() > 1 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(AmountError::NotDecimal);
     }
     // An exponent of more than four digits is out of every range, whatever it is.
-    let power: i64 = text
-        .parse()
-        .unwrap_or(if text.starts_with('-') { -9_999 } else { 9_999 });
+    let power: i64 = text.parse().unwrap_or(if text.starts_with('-') { -9_999 } else { 9_999 });
     Ok(power.clamp(-9_999, 9_999))
 }
 
@@ -223,11 +187,8 @@ mod tests {
     use super::*;
     use std::borrow::Cow;
 
-    const NAMES: MoneyNames = MoneyNames {
-        value: "order.value",
-        value_minor: "order.value_minor",
-        currency: "order.currency",
-    };
+    const NAMES: MoneyNames =
+        MoneyNames { value: "order.value", value_minor: "order.value_minor", currency: "order.currency" };
 
     fn read(value: &str, currency: &str) -> Result<i64, Fault> {
         let fields = MoneyFields {
@@ -257,11 +218,7 @@ mod tests {
             ("0e99999999999999999999", "EUR", 0),
             (".5", "EUR", 50),
         ] {
-            assert_eq!(
-                read(value, currency).ok(),
-                Some(expected),
-                "{value} {currency}"
-            );
+            assert_eq!(read(value, currency).ok(), Some(expected), "{value} {currency}");
         }
     }
 
@@ -287,11 +244,7 @@ mod tests {
         ] {
             let fault = read(value, currency).unwrap_err();
             assert_eq!(fault.reason(), Reason::InvalidMoney);
-            assert!(
-                fault.detail().contains(expected),
-                "{value} {currency}: {}",
-                fault.detail()
-            );
+            assert!(fault.detail().contains(expected), "{value} {currency}: {}", fault.detail());
         }
         assert_eq!(read("5", " ").unwrap_err().reason(), Reason::MissingField);
     }
@@ -303,17 +256,8 @@ mod tests {
             value_minor: Node::Int(minor),
             currency: Node::Text(Cow::Borrowed("USD")),
         };
-        let money = Money {
-            minor: 1999,
-            currency: "USD".into(),
-        };
+        let money = Money { minor: 1999, currency: "USD".into() };
         assert_eq!(fields(1999).read(NAMES).unwrap(), Some(money));
-        assert!(
-            fields(2000)
-                .read(NAMES)
-                .unwrap_err()
-                .detail()
-                .contains("contradict")
-        );
+        assert!(fields(2000).read(NAMES).unwrap_err().detail().contains("contradict"));
     }
 }

@@ -64,10 +64,7 @@ pub(crate) struct ObjectBuilder<'a> {
 
 impl<'a> ObjectBuilder<'a> {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
-        ObjectBuilder {
-            members: Vec::with_capacity(capacity),
-            seen: 0,
-        }
+        ObjectBuilder { members: Vec::with_capacity(capacity), seen: 0 }
     }
 
     #[inline]
@@ -114,10 +111,7 @@ fn last_of_each(mut members: Vec<Member>) -> Vec<Member> {
     let mut moves = Vec::new();
     for same_name in order.chunk_by(|a, b| members[*a].0 == members[*b].0) {
         if let [first, repeated @ .., last] = same_name {
-            repeated
-                .iter()
-                .chain([last])
-                .for_each(|index| keep[*index] = false);
+            repeated.iter().chain([last]).for_each(|index| keep[*index] = false);
             moves.push((*first, *last));
         }
     }
@@ -142,25 +136,15 @@ mod tests {
             Node::Int(value) => value,
             other => panic!("{other:?}"),
         };
-        object
-            .finish()
-            .into_iter()
-            .map(|(name, node)| (name.into_owned(), value(node)))
-            .collect()
+        object.finish().into_iter().map(|(name, node)| (name.into_owned(), value(node))).collect()
     }
 
     #[test]
     fn the_last_value_wins_at_the_first_place() {
         let expected = |values: &[(&str, i64)]| -> Vec<(String, i64)> {
-            values
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), *value))
-                .collect()
+            values.iter().map(|(name, value)| ((*name).to_owned(), *value)).collect()
         };
-        assert_eq!(
-            built([1, 2, 1, 3, 1].into_iter()),
-            expected(&[("1", 4), ("2", 1), ("3", 3)])
-        );
+        assert_eq!(built([1, 2, 1, 3, 1].into_iter()), expected(&[("1", 4), ("2", 1), ("3", 3)]));
         assert_eq!(built([].into_iter()), []);
     }
 
@@ -175,16 +159,8 @@ mod tests {
                     names.push(name);
                 }
             }
-            let last = |name: usize| {
-                (0..1000)
-                    .rev()
-                    .find(|index| index * index % distinct == name)
-                    .unwrap()
-            };
-            let expected: Vec<_> = names
-                .iter()
-                .map(|name| (name.to_string(), last(*name) as i64))
-                .collect();
+            let last = |name: usize| (0..1000).rev().find(|index| index * index % distinct == name).unwrap();
+            let expected: Vec<_> = names.iter().map(|name| (name.to_string(), last(*name) as i64)).collect();
             assert_eq!(many, expected, "{distinct} names");
         }
     }

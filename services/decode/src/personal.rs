@@ -32,19 +32,8 @@ const PERSONS: [&str; 27] = [
 ];
 
 /// Last words of names whose value is an address or number that reaches a person.
-const CONTACT_WORDS: [&str; 11] = [
-    "email",
-    "emails",
-    "mail",
-    "phone",
-    "phones",
-    "mobile",
-    "telephone",
-    "tel",
-    "msisdn",
-    "cellphone",
-    "whatsapp",
-];
+const CONTACT_WORDS: [&str; 11] =
+    ["email", "emails", "mail", "phone", "phones", "mobile", "telephone", "tel", "msisdn", "cellphone", "whatsapp"];
 
 /// Last two words likewise.
 const CONTACT_PAIRS: [(&str, &str); 8] = [
@@ -80,14 +69,7 @@ const NAMING_WORDS: [&str; 17] = [
 ];
 
 /// Names that are a person's without another word.
-const NAMES: [&str; 6] = [
-    "firstname",
-    "fullname",
-    "lastname",
-    "surname",
-    "nickname",
-    "middlename",
-];
+const NAMES: [&str; 6] = ["firstname", "fullname", "lastname", "surname", "nickname", "middlename"];
 
 /// Whether an object of this name describes a person.
 pub(crate) fn is_person(key: &str) -> bool {
@@ -119,14 +101,8 @@ pub(crate) fn is_email_address(text: &str) -> bool {
     let Some((local, domain)) = text.split_once('@') else {
         return false;
     };
-    let is_part = |part: &str| {
-        !part.is_empty() && !part.contains([' ', '\t', '\n', '/', ',', ';', '@', '<', '>'])
-    };
-    is_part(local)
-        && is_part(domain)
-        && domain.contains('.')
-        && !domain.starts_with('.')
-        && !domain.ends_with('.')
+    let is_part = |part: &str| !part.is_empty() && !part.contains([' ', '\t', '\n', '/', ',', ';', '@', '<', '>']);
+    is_part(local) && is_part(domain) && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.')
 }
 
 /// A quick look that spares most names the split into words: all words above hold one of these pairs of letters.
@@ -171,19 +147,13 @@ mod tests {
 
     #[test]
     fn every_word_passes_the_quick_look() {
-        for word in CONTACT_WORDS.iter().chain(&NAMES).chain([
-            &"name",
-            &"emailaddress",
-            &"phonenumber",
-            &"mobilenumber",
-        ]) {
+        for word in
+            CONTACT_WORDS.iter().chain(&NAMES).chain([&"name", &"emailaddress", &"phonenumber", &"mobilenumber"])
+        {
             assert!(may_be_personal(word), "{word}");
         }
         for (first, second) in CONTACT_PAIRS {
-            assert!(
-                may_be_personal(first) || may_be_personal(second),
-                "{first} {second}"
-            );
+            assert!(may_be_personal(first) || may_be_personal(second), "{first} {second}");
         }
     }
 
@@ -244,13 +214,7 @@ mod tests {
 
     #[test]
     fn persons_are_known_by_name() {
-        for key in [
-            "requester",
-            "Customer",
-            "billingAddress",
-            "shipping_address",
-            "user",
-        ] {
+        for key in ["requester", "Customer", "billingAddress", "shipping_address", "user"] {
             assert!(is_person(key), "{key}");
         }
         for key in ["item", "product", "campaign", "users_count"] {
@@ -261,15 +225,7 @@ mod tests {
     #[test]
     fn addresses_are_known_by_their_shape() {
         assert!(is_email_address(" Jane.Roe+x@example.co.uk "));
-        for text in [
-            "jane@",
-            "@example.com",
-            "a@b",
-            "write to jane@example.com",
-            "https://x.y/@z",
-            "a@b@c.d",
-            "a@.d",
-        ] {
+        for text in ["jane@", "@example.com", "a@b", "write to jane@example.com", "https://x.y/@z", "a@b@c.d", "a@.d"] {
             assert!(!is_email_address(text), "{text}");
         }
     }

@@ -105,10 +105,7 @@ mod tests {
 
     #[test]
     fn of_repeated_names_the_last_wins() {
-        check(
-            r#"{"a":1,"b":{"c":1,"c":2},"a":{"d":3}}"#,
-            r#"{"a":{"d":3},"b":{"c":2}}"#,
-        );
+        check(r#"{"a":1,"b":{"c":1,"c":2},"a":{"d":3}}"#, r#"{"a":{"d":3},"b":{"c":2}}"#);
     }
 
     #[test]

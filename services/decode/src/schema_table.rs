@@ -50,26 +50,15 @@ impl Default for SchemaTable {
     /// The schemas of this release and all released ones before it.
     fn default() -> Self {
         let mut single_object = HashMap::new();
-        for text in Source::ALL
-            .into_iter()
-            .flat_map(|source| avro::of_source(source).released)
-        {
+        for text in Source::ALL.into_iter().flat_map(|source| avro::of_source(source).released) {
             let writer = Schema::parse_str(text)
                 .map_err(|error| error.to_string())
                 .and_then(|schema| Writer::new(&schema))
                 .expect("every schema in the repository is read by a test");
-            let fingerprints =
-                avro::fingerprints(text).expect("every schema in the repository is read by a test");
-            single_object.extend(
-                fingerprints
-                    .into_iter()
-                    .map(|fingerprint| (fingerprint, writer.clone())),
-            );
+            let fingerprints = avro::fingerprints(text).expect("every schema in the repository is read by a test");
+            single_object.extend(fingerprints.into_iter().map(|fingerprint| (fingerprint, writer.clone())));
         }
-        SchemaTable {
-            single_object: Arc::new(single_object),
-            confluent: HashMap::new(),
-        }
+        SchemaTable { single_object: Arc::new(single_object), confluent: HashMap::new() }
     }
 }
 
@@ -78,13 +67,8 @@ impl SchemaTable {
     /// `unknown_schema` with this reason.
     pub fn insert_confluent(&mut self, id: u32, schema_json: &str) -> Result<(), SchemaError> {
         let writer = Schema::parse_str(schema_json)
-            .map_err(|error| SchemaError::Invalid {
-                id,
-                detail: error.to_string(),
-            })
-            .and_then(|schema| {
-                Writer::new(&schema).map_err(|detail| SchemaError::Unreadable { id, detail })
-            });
+            .map_err(|error| SchemaError::Invalid { id, detail: error.to_string() })
+            .and_then(|schema| Writer::new(&schema).map_err(|detail| SchemaError::Unreadable { id, detail }));
         match writer {
             Ok(writer) => {
                 self.confluent.insert(id, Ok(Arc::new(writer)));
@@ -103,17 +87,10 @@ impl SchemaTable {
         self.confluent.insert(id, Err(why.into()));
     }
 
-    pub(crate) fn single_object(
-        &self,
-        fingerprint: [u8; 8],
-        source: Source,
-    ) -> Result<&Plan, Fault> {
+    pub(crate) fn single_object(&self, fingerprint: [u8; 8], source: Source) -> Result<&Plan, Fault> {
         let writer = self.single_object.get(&fingerprint).ok_or_else(|| {
             let fingerprint = u64::from_le_bytes(fingerprint);
-            unknown(
-                format!("fingerprint {fingerprint:016x} is no released schema of {source}"),
-                2,
-            )
+            unknown(format!("fingerprint {fingerprint:016x} is no released schema of {source}"), 2)
         })?;
         writer.plan_for(source, 2)
     }
@@ -122,20 +99,14 @@ impl SchemaTable {
         match self.confluent.get(&id) {
             Some(Ok(writer)) => writer.plan_for(source, 1),
             Some(Err(why)) => Err(unknown(why.to_string(), 1)),
-            None => Err(unknown(
-                format!("schema id {id} is not known; is `kafka.schema_registry` configured?"),
-                1,
-            )),
+            None => Err(unknown(format!("schema id {id} is not known; is `kafka.schema_registry` configured?"), 1)),
         }
     }
 }
 
 /// Registry ids in a batch that the table does not know yet, ascending: to be asked for before [`crate::decode`].
 pub fn missing_confluent_ids(batch: &RawBatch, table: &SchemaTable) -> Vec<u32> {
-    let payloads = batch
-        .records
-        .iter()
-        .filter_map(|record| record.payload.as_deref());
+    let payloads = batch.records.iter().filter_map(|record| record.payload.as_deref());
     let ids: BTreeSet<u32> = payloads
         .filter_map(|payload| match framing(payload) {
             Framing::Confluent { id, .. } if !table.confluent.contains_key(&id) => Some(id),
@@ -167,10 +138,7 @@ pub(crate) fn framing(payload: &[u8]) -> Framing<'_> {
     }
     match payload {
         [b'{' | b'[' | b' ' | b'\t' | b'\r' | b'\n', ..] | [0xEF, 0xBB, 0xBF, ..] => Framing::Json,
-        [0, a, b, c, d, datum @ ..] => Framing::Confluent {
-            id: u32::from_be_bytes([*a, *b, *c, *d]),
-            datum,
-        },
+        [0, a, b, c, d, datum @ ..] => Framing::Confluent { id: u32::from_be_bytes([*a, *b, *c, *d]), datum },
         _ => Framing::Unknown,
     }
 }
@@ -198,8 +166,8 @@ impl Writer {
 /// Why records of a source cannot be read with this writer's schema by Avro's rules, if so. The record's own name may
 /// differ: the topic already says what its records are.
 fn refusal(writer: &Schema, source: Source) -> Option<String> {
-    let reader = Schema::parse_str(avro::of_source(source).current)
-        .expect("every schema in the repository is read by a test");
+    let reader =
+        Schema::parse_str(avro::of_source(source).current).expect("every schema in the repository is read by a test");
     let mut writer = writer.clone();
     if let (Schema::Record(writer), Schema::Record(reader)) = (&mut writer, &reader) {
         writer.name = reader.name.clone();

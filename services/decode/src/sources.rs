@@ -42,9 +42,7 @@ pub(crate) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event,
 fn readable_event_id(members: &[Member], context: &Context) -> Option<Text> {
     let (_, node) = members.iter().find(|(name, _)| name == "event_id")?;
     match node {
-        Node::Text(text) | Node::Number(text)
-            if text.len() <= context.limits.max_identifier_bytes =>
-        {
+        Node::Text(text) | Node::Number(text) if text.len() <= context.limits.max_identifier_bytes => {
             Some(Text::new(text.trim()))
         }
         Node::Int(number) => Some(Text::new(number.to_string())),
@@ -54,18 +52,10 @@ fn readable_event_id(members: &[Member], context: &Context) -> Option<Text> {
 
 /// The event id as the source gives it, else one made from the position.
 fn event_id(node: Node, context: &Context) -> Result<Text, Fault> {
-    let given = text::id(
-        node,
-        || "event_id".to_owned(),
-        context.limits.max_identifier_bytes,
-    )?;
+    let given = text::id(node, || "event_id".to_owned(), context.limits.max_identifier_bytes)?;
     Ok(given.map_or_else(
         || {
-            let Position {
-                topic_id,
-                partition,
-                offset,
-            } = context.position;
+            let Position { topic_id, partition, offset } = context.position;
             Text::from(format!("{topic_id}/{partition}/{offset}"))
         },
         |given| Text::new(given.trim()),

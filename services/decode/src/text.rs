@@ -14,20 +14,14 @@ pub(crate) fn id<'a>(
     field: impl Fn() -> String,
     max_bytes: usize,
 ) -> Result<Option<Cow<'a, str>>, Fault> {
-    let text = node.into_scalar_text().map_err(|other| {
-        Fault::invalid(
-            field(),
-            format!("expected a text or a number, found {}", other.describe()),
-        )
-    })?;
+    let text = node
+        .into_scalar_text()
+        .map_err(|other| Fault::invalid(field(), format!("expected a text or a number, found {}", other.describe())))?;
     let Some(text) = text.filter(|text| !is_blank(text)) else {
         return Ok(None);
     };
     if text.len() > max_bytes {
-        return Err(Fault::invalid(
-            field(),
-            format!("{} bytes long, at most {max_bytes} are kept", text.len()),
-        ));
+        return Err(Fault::invalid(field(), format!("{} bytes long, at most {max_bytes} are kept", text.len())));
     }
     Ok(Some(text))
 }
@@ -43,10 +37,7 @@ pub(crate) fn free<'a>(node: Node<'a>, field: &str) -> Result<Cow<'a, str>, Faul
     match node {
         Node::Null => Ok(Cow::Borrowed("")),
         Node::Text(text) => Ok(text),
-        other => Err(Fault::invalid(
-            field,
-            format!("expected a text, found {}", other.describe()),
-        )),
+        other => Err(Fault::invalid(field, format!("expected a text, found {}", other.describe()))),
     }
 }
 
@@ -57,8 +48,7 @@ pub(crate) fn is_blank(text: &str) -> bool {
 /// An event type in snake_case, however the tracker spells it: `Order Completed`, `orderCompleted`, `order-completed`.
 pub(crate) fn event_type(text: &str) -> Text {
     let text = text.trim();
-    let is_snake =
-        |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b':' | b'/' | b'$');
+    let is_snake = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'_' | b'.' | b':' | b'/' | b'$');
     if text.bytes().all(is_snake) {
         return Text::new(text);
     }
@@ -76,8 +66,7 @@ pub(crate) fn event_type(text: &str) -> Text {
                 && before.is_some_and(|before| {
                     before.is_lowercase()
                         || before.is_numeric()
-                        || (before.is_uppercase()
-                            && characters.peek().is_some_and(|next| next.is_lowercase()))
+                        || (before.is_uppercase() && characters.peek().is_some_and(|next| next.is_lowercase()))
                 });
             if starts_word && !snake.ends_with('_') {
                 snake.push('_');

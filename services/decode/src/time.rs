@@ -38,65 +38,40 @@ pub(crate) fn parse(node: Node, field: &str) -> Result<i64, Fault> {
 
 /// Midnight, UTC, of a day written `YYYY-MM-DD`.
 pub(crate) fn parse_day(node: Node, field: &str) -> Result<i64, Fault> {
-    let invalid = |found: &str| {
-        Fault::new(
-            Reason::InvalidTime,
-            field,
-            format!("expected a day as `YYYY-MM-DD`, found {found}"),
-        )
-    };
+    let invalid =
+        |found: &str| Fault::new(Reason::InvalidTime, field, format!("expected a day as `YYYY-MM-DD`, found {found}"));
     match node {
         Node::Null => Err(Fault::missing(field)),
         Node::Text(text) if crate::text::is_blank(&text) => Err(Fault::missing(field)),
         Node::Text(text) => {
             let text = text.trim();
-            let is_plain = text.len() == 10
-                && text
-                    .bytes()
-                    .all(|byte| byte.is_ascii_digit() || byte == b'-');
+            let is_plain = text.len() == 10 && text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
             let day: Option<Date> = if is_plain { text.parse().ok() } else { None };
             let midnight = day.and_then(|day| day.to_zoned(TimeZone::UTC).ok());
-            midnight
-                .map(|zoned| zoned.timestamp().as_millisecond())
-                .ok_or_else(|| invalid("another text"))
+            midnight.map(|zoned| zoned.timestamp().as_millisecond()).ok_or_else(|| invalid("another text"))
         }
         other => Err(invalid(other.describe())),
     }
 }
 
 /// Holds a time against its receipt. A clock that is a little fast is set to the receipt time.
-pub(crate) fn clamp(
-    event_time_ms: i64,
-    received_at_ms: i64,
-    limits: &Limits,
-    field: &str,
-) -> Result<i64, Fault> {
+pub(crate) fn clamp(event_time_ms: i64, received_at_ms: i64, limits: &Limits, field: &str) -> Result<i64, Fault> {
     check_range(event_time_ms, received_at_ms, limits, field)?;
     Ok(event_time_ms.min(received_at_ms))
 }
 
 /// The same check, without setting anything.
-pub(crate) fn check_range(
-    time_ms: i64,
-    received_at_ms: i64,
-    limits: &Limits,
-    field: &str,
-) -> Result<(), Fault> {
+pub(crate) fn check_range(time_ms: i64, received_at_ms: i64, limits: &Limits, field: &str) -> Result<(), Fault> {
     let ahead_ms = time_ms.saturating_sub(received_at_ms);
     let out_of_range = |detail| Err(Fault::new(Reason::TimeOutOfRange, field, detail));
     if ahead_ms > limits.max_event_ahead_ms {
         let limit = span(limits.max_event_ahead_ms);
-        return out_of_range(format!(
-            "{} ahead of its receipt, at most {limit} are allowed",
-            span(ahead_ms)
-        ));
+        return out_of_range(format!("{} ahead of its receipt, at most {limit} are allowed", span(ahead_ms)));
     }
     if ahead_ms < limits.max_event_age_ms.saturating_neg() {
         let limit = span(limits.max_event_age_ms);
         let age = span(ahead_ms.saturating_neg());
-        return out_of_range(format!(
-            "{age} before its receipt, at most {limit} are allowed"
-        ));
+        return out_of_range(format!("{age} before its receipt, at most {limit} are allowed"));
     }
     Ok(())
 }
@@ -107,8 +82,7 @@ fn epoch_ms(number: i64, field: &str) -> Result<i64, Fault> {
         GREATEST_MS.. => "microseconds or nanoseconds",
         _ => return Ok(number),
     };
-    let detail =
-        format!("expected milliseconds since the epoch, but the number looks like {looks_like}");
+    let detail = format!("expected milliseconds since the epoch, but the number looks like {looks_like}");
     Err(Fault::new(Reason::InvalidTime, field, detail))
 }
 
@@ -134,10 +108,7 @@ fn span(ms: i64) -> String {
         (1_000, "seconds"),
     ];
     let unit = UNITS.iter().find(|(length, _)| ms >= 2 * length);
-    unit.map_or_else(
-        || format!("{ms} ms"),
-        |(length, name)| format!("{} {name}", ms / length),
-    )
+    unit.map_or_else(|| format!("{ms} ms"), |(length, name)| format!("{} {name}", ms / length))
 }
 
 #[cfg(test)]
@@ -164,11 +135,7 @@ mod tests {
             (Node::Int(1_772_357_400_000), 1_772_357_400_000),
             (text("1969-12-31T23:59:59.9999Z"), 0),
         ] {
-            assert_eq!(
-                parse(node.clone(), "event_time").unwrap(),
-                expected,
-                "{node:?}"
-            );
+            assert_eq!(parse(node.clone(), "event_time").unwrap(), expected, "{node:?}");
         }
     }
 
@@ -187,33 +154,16 @@ mod tests {
         ] {
             let fault = parse(node.clone(), "event_time").unwrap_err();
             assert_eq!(fault.reason(), Reason::InvalidTime);
-            assert!(
-                fault.detail().contains(expected),
-                "{node:?}: {}",
-                fault.detail()
-            );
+            assert!(fault.detail().contains(expected), "{node:?}: {}", fault.detail());
         }
-        assert_eq!(
-            parse(text(" "), "event_time").unwrap_err().reason(),
-            Reason::MissingField
-        );
+        assert_eq!(parse(text(" "), "event_time").unwrap_err().reason(), Reason::MissingField);
     }
 
     #[test]
     fn days_are_read_strictly() {
         assert_eq!(parse_day(text("1970-01-02"), "day").unwrap(), 86_400_000);
-        for wrong in [
-            "2026-3-1",
-            "2026-02-30",
-            "20260301",
-            "2026-03-01T00:00:00Z",
-            "01.03.2026",
-        ] {
-            assert_eq!(
-                parse_day(text(wrong), "day").unwrap_err().reason(),
-                Reason::InvalidTime,
-                "{wrong}"
-            );
+        for wrong in ["2026-3-1", "2026-02-30", "20260301", "2026-03-01T00:00:00Z", "01.03.2026"] {
+            assert_eq!(parse_day(text(wrong), "day").unwrap_err().reason(), Reason::InvalidTime, "{wrong}");
         }
     }
 
@@ -223,15 +173,9 @@ mod tests {
         let received = 1_772_357_400_000;
         let clamp = |time| clamp(time, received, &limits, "event_time");
         assert_eq!(clamp(received - 1).unwrap(), received - 1);
-        assert_eq!(
-            clamp(received + limits.max_event_ahead_ms).unwrap(),
-            received
-        );
+        assert_eq!(clamp(received + limits.max_event_ahead_ms).unwrap(), received);
         let ahead = clamp(received + 3 * 86_400_000).unwrap_err();
-        assert_eq!(
-            ahead.detail(),
-            "3 days ahead of its receipt, at most 24 hours are allowed"
-        );
+        assert_eq!(ahead.detail(), "3 days ahead of its receipt, at most 24 hours are allowed");
         assert_eq!(clamp(0).unwrap_err().reason(), Reason::TimeOutOfRange);
         assert!(clamp(i64::MIN).is_err() && clamp(i64::MAX).is_err());
     }

@@ -14,10 +14,7 @@ use support::{batch, decode_one, show_event, show_rejection};
 /// A table that knows what the examples registered.
 fn table(examples: &[Example]) -> SchemaTable {
     let mut table = SchemaTable::default();
-    for (id, schema) in examples
-        .iter()
-        .filter_map(|example| example.registered.as_ref())
-    {
+    for (id, schema) in examples.iter().filter_map(|example| example.registered.as_ref()) {
         // A schema that cannot be read is an example, too.
         let _ = table.insert_confluent(*id, schema);
     }
@@ -28,22 +25,11 @@ fn show(source: Source, is_valid: bool) -> String {
     let examples = load();
     let table = table(&examples);
     let mut out = String::new();
-    for example in examples
-        .into_iter()
-        .filter(|example| example.source == source && example.is_valid == is_valid)
-    {
+    for example in examples.into_iter().filter(|example| example.source == source && example.is_valid == is_valid) {
         let _ = writeln!(out, "{}", example.name);
         let decoded = decode_one(source, example.payload, &table);
-        assert_eq!(
-            decoded.is_ok(),
-            is_valid,
-            "{source} {}: {decoded:?}",
-            example.name
-        );
-        out += &decoded.map_or_else(
-            |rejection| show_rejection(&rejection),
-            |event| show_event(&event),
-        );
+        assert_eq!(decoded.is_ok(), is_valid, "{source} {}: {decoded:?}", example.name);
+        out += &decoded.map_or_else(|rejection| show_rejection(&rejection), |event| show_event(&event));
     }
     out
 }
@@ -67,17 +53,9 @@ fn there_are_enough_examples() {
     let examples = load();
     for source in Source::ALL {
         let count = |is_valid| {
-            examples
-                .iter()
-                .filter(|example| example.source == source && example.is_valid == is_valid)
-                .count()
+            examples.iter().filter(|example| example.source == source && example.is_valid == is_valid).count()
         };
-        assert!(
-            count(true) >= 4 && count(false) >= 6,
-            "{source}: {} valid, {} invalid",
-            count(true),
-            count(false)
-        );
+        assert!(count(true) >= 4 && count(false) >= 6, "{source}: {} valid, {} invalid", count(true), count(false));
     }
 }
 
@@ -108,12 +86,7 @@ fn no_person_is_named_in_the_clear() {
             Err(rejection) => format!("{} {}", rejection.field, rejection.detail),
         };
         for text in personal {
-            assert!(
-                !clear.contains(text),
-                "{}/{}: {clear}",
-                example.source,
-                example.name
-            );
+            assert!(!clear.contains(text), "{}/{}: {clear}", example.source, example.name);
         }
     }
 }
@@ -127,9 +100,7 @@ fn the_encoding_makes_no_difference() {
         "identifiers":{"device_id":"d-1"},"properties":{"visits":12}}"#;
     let schema = schemas::avro::WEB_EVENT.current;
     let value = serde_json::from_slice(json).unwrap();
-    let mut avro =
-        schemas::avro::single_object_header(schemas::avro::fingerprints(schema).unwrap()[0])
-            .to_vec();
+    let mut avro = schemas::avro::single_object_header(schemas::avro::fingerprints(schema).unwrap()[0]).to_vec();
     let datum = schemas::examples::datum(&apache_avro::Schema::parse_str(schema).unwrap(), &value);
     avro.extend(&datum);
 
@@ -140,23 +111,13 @@ fn the_encoding_makes_no_difference() {
     let mut confluent = vec![0, 0, 0, 0, 9];
     confluent.extend(datum);
     let mut table = SchemaTable::default();
-    let unframed = batch(
-        Source::Web,
-        [json.to_vec(), confluent.clone(), confluent.clone()],
-    );
+    let unframed = batch(Source::Web, [json.to_vec(), confluent.clone(), confluent.clone()]);
     assert_eq!(missing_confluent_ids(&unframed, &table), [9]);
     table.insert_confluent(9, schema).unwrap();
     assert!(missing_confluent_ids(&unframed, &table).is_empty());
-    assert_eq!(
-        from_json,
-        decode_one(Source::Web, confluent.clone(), &table).unwrap()
-    );
+    assert_eq!(from_json, decode_one(Source::Web, confluent.clone(), &table).unwrap());
 
     // The topic says what a record is: a web event on the till's topic is nothing.
     let rejection = decode_one(Source::Pos, confluent, &table).unwrap_err();
-    assert!(
-        rejection.detail.contains("does not fit pos records"),
-        "{}",
-        rejection.detail
-    );
+    assert!(rejection.detail.contains("does not fit pos records"), "{}", rejection.detail);
 }

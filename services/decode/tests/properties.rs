@@ -16,10 +16,7 @@ static EXAMPLES: LazyLock<Vec<Example>> = LazyLock::new(load);
 
 static TABLE: LazyLock<SchemaTable> = LazyLock::new(|| {
     let mut table = SchemaTable::default();
-    for (id, schema) in EXAMPLES
-        .iter()
-        .filter_map(|example| example.registered.as_ref())
-    {
+    for (id, schema) in EXAMPLES.iter().filter_map(|example| example.registered.as_ref()) {
         let _ = table.insert_confluent(*id, schema);
     }
     table.insert_confluent(1, r#"{"type":"record","name":"T","fields":[
@@ -40,16 +37,8 @@ static TABLE: LazyLock<SchemaTable> = LazyLock::new(|| {
 fn check(source: Source, payloads: Vec<Vec<u8>>) {
     let batch = batch(source, payloads);
     let decoded = decode(&batch, &TABLE, &Limits::default());
-    let events: Vec<i64> = decoded
-        .events
-        .iter()
-        .map(|event| event.position.offset)
-        .collect();
-    let rejections: Vec<i64> = decoded
-        .rejections
-        .iter()
-        .map(|rejection| rejection.position.offset)
-        .collect();
+    let events: Vec<i64> = decoded.events.iter().map(|event| event.position.offset).collect();
+    let rejections: Vec<i64> = decoded.rejections.iter().map(|rejection| rejection.position.offset).collect();
     assert!(events.is_sorted() && rejections.is_sorted());
     let mut all = [events, rejections].concat();
     all.sort_unstable();
@@ -224,15 +213,10 @@ proptest! {
 }
 
 fn mutated_json() -> impl Strategy<Value = Vec<u8>> {
-    let json: Vec<Vec<u8>> = EXAMPLES
-        .iter()
-        .map(|example| example.payload.clone())
-        .filter(|payload| payload.starts_with(b"{"))
-        .collect();
+    let json: Vec<Vec<u8>> =
+        EXAMPLES.iter().map(|example| example.payload.clone()).filter(|payload| payload.starts_with(b"{")).collect();
     (proptest::sample::select(json), vec(mutation(), 1..4)).prop_map(|(mut payload, mutations)| {
-        mutations
-            .iter()
-            .for_each(|mutation| mutate(&mut payload, mutation));
+        mutations.iter().for_each(|mutation| mutate(&mut payload, mutation));
         payload
     })
 }
@@ -240,9 +224,7 @@ fn mutated_json() -> impl Strategy<Value = Vec<u8>> {
 /// Payloads that are small and ask for much.
 #[test]
 fn greedy_payloads_cost_little() {
-    let many_names: String = (0..200_000)
-        .map(|index| format!("\"{index:x}\":0,"))
-        .collect();
+    let many_names: String = (0..200_000).map(|index| format!("\"{index:x}\":0,")).collect();
     let same_name = "\"a\":0,".repeat(150_000);
     let payloads = vec![
         vec![b'['; 1 << 20],
@@ -250,12 +232,7 @@ fn greedy_payloads_cost_little() {
         format!("{{{many_names}\"a\":0}}").into_bytes(),
         format!("{{{same_name}\"a\":0}}").into_bytes(),
         // A tree of 2^60 children, and an array of 2^60 nulls.
-        [
-            &[0, 0, 0, 0, 1, 2, b'e', 0, 2][..],
-            &varint(1 << 60),
-            &[2; 100],
-        ]
-        .concat(),
+        [&[0, 0, 0, 0, 1, 2, b'e', 0, 2][..], &varint(1 << 60), &[2; 100]].concat(),
         [&[0, 0, 0, 0, 1, 2, b'e', 0, 0][..], &varint(1 << 60)].concat(),
         // A tree as deep as its bytes allow.
         [&[0, 0, 0, 0, 1, 2, b'e', 0, 2][..], &[2; 100_000]].concat(),
@@ -265,11 +242,7 @@ fn greedy_payloads_cost_little() {
     ];
     let start = std::time::Instant::now();
     check(Source::Web, payloads);
-    assert!(
-        start.elapsed() < std::time::Duration::from_secs(5),
-        "took {:?}",
-        start.elapsed()
-    );
+    assert!(start.elapsed() < std::time::Duration::from_secs(5), "took {:?}", start.elapsed());
 }
 
 fn varint(number: i64) -> Vec<u8> {

@@ -63,29 +63,15 @@ const BROWSERS: [(&str, &str); 27] = [
 impl Agents {
     pub(crate) fn new(config: &EnrichConfig) -> Agents {
         let built_in: File = toml::from_str(include_str!("../data/bots.toml")).expect(BUILT_IN);
-        let configured = config
-            .bots
-            .iter()
-            .filter(|part| !part.is_empty())
-            .map(|part| part.to_lowercase().to_string());
+        let configured = config.bots.iter().filter(|part| !part.is_empty()).map(|part| part.to_lowercase().to_string());
         let bots = built_in.contains.into_iter().chain(configured).collect();
-        Agents {
-            bots,
-            read: RwLock::default(),
-        }
+        Agents { bots, read: RwLock::default() }
     }
 
     /// What each header says, in their order.
     pub(crate) fn read_all<'a>(&self, headers: impl Iterator<Item = &'a str>) -> Vec<Agent> {
         let mut batch: FxHashMap<&str, Agent> = FxHashMap::default();
-        headers
-            .map(|header| {
-                batch
-                    .entry(header)
-                    .or_insert_with(|| self.remember(header))
-                    .clone()
-            })
-            .collect()
+        headers.map(|header| batch.entry(header).or_insert_with(|| self.remember(header)).clone()).collect()
     }
 
     fn remember(&self, header: &str) -> Agent {
@@ -115,12 +101,7 @@ impl Agents {
             Some((_, name)) if !is_bot => Text::const_new(name),
             _ => known(parsed.name),
         };
-        Agent {
-            browser,
-            os: os(header, parsed.os),
-            device: device(header, parsed.category, is_bot),
-            is_bot,
-        }
+        Agent { browser, os: os(header, parsed.os), device: device(header, parsed.category, is_bot), is_bot }
     }
 
     fn is_bot(&self, header: &str) -> bool {
@@ -138,11 +119,7 @@ fn has_bot_word(header: &str) -> bool {
 }
 
 fn known(name: &str) -> Text {
-    if name == "UNKNOWN" {
-        Text::default()
-    } else {
-        Text::new(name)
-    }
+    if name == "UNKNOWN" { Text::default() } else { Text::new(name) }
 }
 
 fn os(header: &str, parsed: &str) -> Text {
@@ -164,11 +141,7 @@ fn device(header: &str, category: &str, is_bot: bool) -> &'static str {
         return "bot";
     }
     // Android says `Mobile` on phones only.
-    let tablet = has("iPad")
-        || has("Tablet")
-        || has("Kindle")
-        || has("Silk/")
-        || (has("Android") && !has("Mobile"));
+    let tablet = has("iPad") || has("Tablet") || has("Kindle") || has("Silk/") || (has("Android") && !has("Mobile"));
     let television = has("TV") || has("AFTS") || has("BRAVIA") || has("CrKey");
     match category {
         _ if television => "other",

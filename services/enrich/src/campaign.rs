@@ -35,18 +35,12 @@ impl Campaigns {
         let mut found = Found::new();
         self.scan(url.query, &mut from_url, &mut found);
         // Pages that are one program keep their parameters behind the hash: `#utm_source=…` or `#/path?utm_source=…`.
-        let fragment = url
-            .fragment
-            .split_once('?')
-            .map_or(url.fragment, |(_, query)| query);
+        let fragment = url.fragment.split_once('?').map_or(url.fragment, |(_, query)| query);
         self.scan(fragment, &mut from_url, &mut found);
         found.sort_by_key(|(index, _)| *index);
         let click_ids = found
             .into_iter()
-            .map(|(index, value)| ClickId {
-                kind: self.click_ids.kind(index).name,
-                value: Text::new(value),
-            })
+            .map(|(index, value)| ClickId { kind: self.click_ids.kind(index).name, value: Text::new(value) })
             .collect();
         (merge(self.clean(explicit), from_url), click_ids)
     }
@@ -100,10 +94,7 @@ impl Campaigns {
     fn is_absent(&self, value: &str) -> bool {
         value.is_empty()
             || is_macro(value)
-            || self
-                .absent_values
-                .iter()
-                .any(|absent| value.eq_ignore_ascii_case(absent))
+            || self.absent_values.iter().any(|absent| value.eq_ignore_ascii_case(absent))
     }
 }
 
@@ -127,10 +118,7 @@ fn utm_field<'a>(campaign: &'a mut Campaign, key: &str) -> Option<&'a mut Text> 
         ("id", &mut campaign.id),
         ("source_platform", &mut campaign.source_platform),
     ];
-    fields
-        .into_iter()
-        .find(|(field, _)| name.eq_ignore_ascii_case(field))
-        .map(|(_, field)| field)
+    fields.into_iter().find(|(field, _)| name.eq_ignore_ascii_case(field)).map(|(_, field)| field)
 }
 
 /// Fills the explicit fields up from the URL, unless the two speak of different campaigns: half of one campaign and half
@@ -163,10 +151,7 @@ fn is_macro(value: &str) -> bool {
     match bytes {
         [b'{', .., b'}'] | [b'$', b'{', .., b'}'] => true,
         [b'_', b'_', inner @ .., b'_', b'_'] => {
-            !inner.is_empty()
-                && inner
-                    .iter()
-                    .all(|b| b.is_ascii_alphanumeric() || *b == b'_')
+            !inner.is_empty() && inner.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
         }
         [b'%', b'%', inner @ .., b'%', b'%'] => !inner.is_empty(),
         [b'%', b'7', b'b' | b'B', .., b'%', b'7', b'd' | b'D'] => true,
@@ -184,10 +169,7 @@ fn decode(value: &str) -> Cow<'_, str> {
     let mut at = 0;
     while at < bytes.len() {
         let pair = bytes.get(at + 1).zip(bytes.get(at + 2));
-        match (
-            bytes[at],
-            pair.and_then(|(&high, &low)| Some((hex(high)?, hex(low)?))),
-        ) {
+        match (bytes[at], pair.and_then(|(&high, &low)| Some((hex(high)?, hex(low)?)))) {
             (b'%', Some((high, low))) => {
                 decoded.push(high * 16 + low);
                 at += 2;

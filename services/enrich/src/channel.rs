@@ -80,8 +80,7 @@ struct Compiled {
 impl Channels {
     /// The configured rules, then the built-in ones. Configured rules may use the built-in patterns.
     pub(crate) fn new(configured: &ChannelTable) -> Result<Channels, EnrichError> {
-        let built_in: ChannelTable =
-            toml::from_str(include_str!("../data/channels.toml")).expect(BUILT_IN);
+        let built_in: ChannelTable = toml::from_str(include_str!("../data/channels.toml")).expect(BUILT_IN);
         let mut patterns = built_in.pattern;
         let rules = compile(&built_in.rule, &patterns)?;
         patterns.extend(configured.pattern.clone());
@@ -92,18 +91,13 @@ impl Channels {
 
     /// The channel of a visit.
     pub(crate) fn find(&self, visit: Visit<'_>) -> &'static str {
-        self.rules
-            .iter()
-            .find(|rule| rule.holds(visit))
-            .map_or(UNASSIGNED, |rule| rule.channel)
+        self.rules.iter().find(|rule| rule.holds(visit)).map_or(UNASSIGNED, |rule| rule.channel)
     }
 }
 
 impl Compiled {
     fn holds(&self, visit: Visit<'_>) -> bool {
-        let holds = |pattern: &Option<Pattern>, value| {
-            pattern.as_ref().is_none_or(|pattern| pattern.holds(value))
-        };
+        let holds = |pattern: &Option<Pattern>, value| pattern.as_ref().is_none_or(|pattern| pattern.holds(value));
         (self.category.is_none() || self.category == visit.category)
             && holds(&self.medium, visit.medium)
             && holds(&self.source, visit.source)
@@ -114,29 +108,14 @@ impl Compiled {
 impl Pattern {
     fn holds(&self, value: &str) -> bool {
         self.is.iter().any(|part| value == part)
-            || self
-                .contains
-                .iter()
-                .any(|part| value.contains(part.as_str()))
-            || self
-                .starts_with
-                .iter()
-                .any(|part| value.starts_with(part.as_str()))
-            || self
-                .ends_with
-                .iter()
-                .any(|part| value.ends_with(part.as_str()))
+            || self.contains.iter().any(|part| value.contains(part.as_str()))
+            || self.starts_with.iter().any(|part| value.starts_with(part.as_str()))
+            || self.ends_with.iter().any(|part| value.ends_with(part.as_str()))
             || self.word.iter().any(|part| has_word(value, part))
     }
 
     fn lower_case(mut self) -> Pattern {
-        for parts in [
-            &mut self.is,
-            &mut self.contains,
-            &mut self.starts_with,
-            &mut self.ends_with,
-            &mut self.word,
-        ] {
+        for parts in [&mut self.is, &mut self.contains, &mut self.starts_with, &mut self.ends_with, &mut self.word] {
             for part in parts {
                 *part = part.to_lowercase();
             }
@@ -147,17 +126,11 @@ impl Pattern {
 
 fn has_word(value: &str, word: &str) -> bool {
     value.match_indices(word).any(|(at, _)| {
-        value[..at]
-            .chars()
-            .next_back()
-            .is_none_or(|before| before == 'e' || !before.is_ascii_lowercase())
+        value[..at].chars().next_back().is_none_or(|before| before == 'e' || !before.is_ascii_lowercase())
     })
 }
 
-fn compile(
-    rules: &[Rule],
-    patterns: &BTreeMap<String, Pattern>,
-) -> Result<Vec<Compiled>, EnrichError> {
+fn compile(rules: &[Rule], patterns: &BTreeMap<String, Pattern>) -> Result<Vec<Compiled>, EnrichError> {
     rules
         .iter()
         .map(|rule| {
@@ -165,10 +138,7 @@ fn compile(
                 None => Ok(None),
                 Some(name) => match patterns.get(name) {
                     Some(pattern) => Ok(Some(pattern.clone().lower_case())),
-                    None => Err(EnrichError::UnknownPattern {
-                        channel: rule.channel.clone(),
-                        pattern: name.clone(),
-                    }),
+                    None => Err(EnrichError::UnknownPattern { channel: rule.channel.clone(), pattern: name.clone() }),
                 },
             };
             let compiled = Compiled {
@@ -179,15 +149,9 @@ fn compile(
                 campaign: find(&rule.campaign)?,
             };
             match rule {
-                Rule {
-                    category: None,
-                    source: None,
-                    medium: None,
-                    campaign: None,
-                    ..
-                } => Err(EnrichError::NoCondition {
-                    channel: rule.channel.clone(),
-                }),
+                Rule { category: None, source: None, medium: None, campaign: None, .. } => {
+                    Err(EnrichError::NoCondition { channel: rule.channel.clone() })
+                }
                 _ => Ok(compiled),
             }
         })

@@ -49,20 +49,11 @@ pub(crate) struct ClickIds {
 
 impl ClickIds {
     pub(crate) fn new(config: &EnrichConfig) -> Result<ClickIds, EnrichError> {
-        let built_in: File =
-            toml::from_str(include_str!("../data/click_ids.toml")).expect(BUILT_IN);
+        let built_in: File = toml::from_str(include_str!("../data/click_ids.toml")).expect(BUILT_IN);
         let mut rules = built_in.click_id;
-        rules.retain(|rule| {
-            !config
-                .ignored_click_ids
-                .iter()
-                .any(|name| name.eq_ignore_ascii_case(&rule.name))
-        });
+        rules.retain(|rule| !config.ignored_click_ids.iter().any(|name| name.eq_ignore_ascii_case(&rule.name)));
         for rule in &config.click_ids {
-            match rules
-                .iter_mut()
-                .find(|other| other.name.eq_ignore_ascii_case(&rule.name))
-            {
+            match rules.iter_mut().find(|other| other.name.eq_ignore_ascii_case(&rule.name)) {
                 Some(other) => *other = rule.clone(),
                 None => rules.push(rule.clone()),
             }
@@ -70,23 +61,13 @@ impl ClickIds {
         let mut ids = ClickIds::default();
         for rule in rules {
             let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
-            if rule.name.is_empty()
-                || rule.name.len() > LONGEST_NAME
-                || !rule.name.bytes().all(good)
-            {
-                return Err(EnrichError::ClickIdName {
-                    name: rule.name.to_string(),
-                });
+            if rule.name.is_empty() || rule.name.len() > LONGEST_NAME || !rule.name.bytes().all(good) {
+                return Err(EnrichError::ClickIdName { name: rule.name.to_string() });
             }
             let name = intern(&rule.name.to_ascii_lowercase());
-            let index =
-                ClickIndex::try_from(ids.kinds.len()).expect("a table of a few dozen lines");
+            let index = ClickIndex::try_from(ids.kinds.len()).expect("a table of a few dozen lines");
             ids.by_name.insert(name.as_bytes(), index);
-            ids.kinds.push(ClickKind {
-                name,
-                source: rule.source.to_lowercase(),
-                medium: rule.medium.to_lowercase(),
-            });
+            ids.kinds.push(ClickKind { name, source: rule.source.to_lowercase(), medium: rule.medium.to_lowercase() });
         }
         Ok(ids)
     }
@@ -106,9 +87,7 @@ impl ClickIds {
 
     /// The line of a name that this table gave out.
     pub(crate) fn named(&self, name: &'static str) -> Option<&ClickKind> {
-        self.by_name
-            .get(name.as_bytes())
-            .map(|&index| self.kind(index))
+        self.by_name.get(name.as_bytes()).map(|&index| self.kind(index))
     }
 }
 
@@ -137,23 +116,8 @@ mod tests {
         let ids = ClickIds::new(&config).unwrap();
         assert_eq!(ids.find("clickid"), None);
         assert_eq!(ids.kind(ids.find("myclick").unwrap()).source, "mynet");
-        assert_eq!(
-            ids.kind(ids.find("fbclid").unwrap()).medium,
-            "",
-            "proves nothing any more"
-        );
-        let bad = EnrichConfig {
-            click_ids: vec![ClickIdRule {
-                name: "a b".into(),
-                ..Default::default()
-            }],
-            ..config
-        };
-        assert!(
-            ClickIds::new(&bad)
-                .unwrap_err()
-                .to_string()
-                .starts_with("`a b` cannot be the name")
-        );
+        assert_eq!(ids.kind(ids.find("fbclid").unwrap()).medium, "", "proves nothing any more");
+        let bad = EnrichConfig { click_ids: vec![ClickIdRule { name: "a b".into(), ..Default::default() }], ..config };
+        assert!(ClickIds::new(&bad).unwrap_err().to_string().starts_with("`a b` cannot be the name"));
     }
 }

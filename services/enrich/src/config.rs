@@ -78,28 +78,18 @@ pub struct SessionConfig {
 
 impl Default for SessionConfig {
     fn default() -> Self {
-        SessionConfig {
-            inactivity_minutes: 30,
-            split_on_campaign: false,
-            horizon_hours: 24,
-        }
+        SessionConfig { inactivity_minutes: 30, split_on_campaign: false, horizon_hours: 24 }
     }
 }
 
 impl SessionConfig {
     pub(crate) fn check(&self) -> Result<(), EnrichError> {
         if self.inactivity_minutes == 0 {
-            return Err(EnrichError::Duration {
-                key: "inactivity_minutes",
-                expected: "at least 1",
-            });
+            return Err(EnrichError::Duration { key: "inactivity_minutes", expected: "at least 1" });
         }
         if self.horizon_ms() < self.inactivity_ms() {
             let expected = "no shorter than inactivity_minutes";
-            return Err(EnrichError::Duration {
-                key: "horizon_hours",
-                expected,
-            });
+            return Err(EnrichError::Duration { key: "horizon_hours", expected });
         }
         Ok(())
     }

@@ -1,7 +1,5 @@
 use schemas::conversions::ConversionDefinitions;
-use schemas::{
-    Agent, Campaign, ClickId, EnrichedEvent, IdentifiedEvent, Source, Text, Touch, TouchKind,
-};
+use schemas::{Agent, Campaign, ClickId, EnrichedEvent, IdentifiedEvent, Source, Text, Touch, TouchKind};
 
 use crate::agent::Agents;
 use crate::campaign::{self, Campaigns};
@@ -29,10 +27,7 @@ impl Enricher {
         config.sessions.check()?;
         Ok(Enricher {
             campaigns: Campaigns::new(&config)?,
-            traffic: Traffic {
-                sources: Sources::new(&config.sources)?,
-                channels: Channels::new(&config.channels)?,
-            },
+            traffic: Traffic { sources: Sources::new(&config.sources)?, channels: Channels::new(&config.channels)? },
             agents: Agents::new(&config),
             own_hosts: hosts(&config.own_hosts, "own_hosts")?,
             ignored_referrers: hosts(&config.ignored_referrers, "ignored_referrers")?,
@@ -48,9 +43,7 @@ impl Enricher {
         sessions: &mut SessionState,
         conversions: &ConversionDefinitions,
     ) -> Vec<EnrichedEvent> {
-        let headers = events
-            .iter()
-            .map(|identified| identified.event.user_agent.as_str());
+        let headers = events.iter().map(|identified| identified.event.user_agent.as_str());
         let agents = self.agents.read_all(headers);
         events
             .into_iter()
@@ -72,32 +65,20 @@ impl Enricher {
         let referrer_host = self.referrer_host(&event.page.referrer, &url.host);
         let is_visit = matches!(event.source, Source::Web | Source::Form) && !agent.is_bot;
         let channel = match is_visit {
-            true => self.traffic.channel(
-                &campaign,
-                &click_ids,
-                &referrer_host,
-                &self.campaigns.click_ids,
-            ),
+            true => self.traffic.channel(&campaign, &click_ids, &referrer_host, &self.campaigns.click_ids),
             false => "",
         };
         let campaign_hash = campaign_hash(&campaign, &click_ids).filter(|_| is_visit);
-        let visit = identified
-            .anonymous_key
-            .filter(|_| event.source == Source::Web)
-            .map(|anonymous_key| Visit {
-                anonymous_key,
-                event_id: &event.event_id,
-                event_time_ms: event.event_time_ms,
-                append_time_ms: event.received_at_ms,
-                campaign_hash,
-            });
+        let visit = identified.anonymous_key.filter(|_| event.source == Source::Web).map(|anonymous_key| Visit {
+            anonymous_key,
+            event_id: &event.event_id,
+            event_time_ms: event.event_time_ms,
+            append_time_ms: event.received_at_ms,
+            campaign_hash,
+        });
         let (session, touch) = match visit.map(|visit| sessions.advance(&visit, &self.sessions)) {
             Some((session, touch)) => (Some(session), touch),
-            None => (
-                None,
-                (event.source == Source::Form && campaign_hash.is_some())
-                    .then_some(TouchKind::Form),
-            ),
+            None => (None, (event.source == Source::Form && campaign_hash.is_some()).then_some(TouchKind::Form)),
         };
         EnrichedEvent {
             page_path: Text::new(url.path),
@@ -121,13 +102,8 @@ impl Enricher {
         }
         let host = Url::parse(referrer).host;
         let among = |hosts: &[Text]| hosts.iter().any(|own| host::is_under(&host, own));
-        let same_site =
-            !page_host.is_empty() && host::registrable(&host) == host::registrable(page_host);
-        if same_site || among(&self.own_hosts) || among(&self.ignored_referrers) {
-            Text::default()
-        } else {
-            host
-        }
+        let same_site = !page_host.is_empty() && host::registrable(&host) == host::registrable(page_host);
+        if same_site || among(&self.own_hosts) || among(&self.ignored_referrers) { Text::default() } else { host }
     }
 }
 
@@ -136,19 +112,9 @@ fn campaign_hash(campaign: &Campaign, click_ids: &[ClickId]) -> Option<u64> {
     if click_ids.is_empty() && campaign::is_empty(campaign) {
         return None;
     }
-    let Campaign {
-        id,
-        source,
-        medium,
-        campaign,
-        term,
-        content,
-        source_platform,
-    } = campaign;
+    let Campaign { id, source, medium, campaign, term, content, source_platform } = campaign;
     let fields = [id, source, medium, campaign, term, content, source_platform].map(Text::as_str);
-    let clicks = click_ids
-        .iter()
-        .flat_map(|click| [click.kind, click.value.as_str()]);
+    let clicks = click_ids.iter().flat_map(|click| [click.kind, click.value.as_str()]);
     let mut hasher = blake3::Hasher::new();
     for part in fields.into_iter().chain(clicks) {
         hasher.update(&(part.len() as u64).to_le_bytes());
@@ -164,13 +130,9 @@ fn hosts(configured: &[Text], place: &'static str) -> Result<Vec<Text>, EnrichEr
         .iter()
         .map(|entry| {
             let host = Url::parse(entry).host;
-            let plain = host.eq_ignore_ascii_case(entry)
-                || format!("www.{host}").eq_ignore_ascii_case(entry);
+            let plain = host.eq_ignore_ascii_case(entry) || format!("www.{host}").eq_ignore_ascii_case(entry);
             if host.is_empty() || !plain {
-                Err(EnrichError::Host {
-                    entry: entry.to_string(),
-                    place,
-                })
+                Err(EnrichError::Host { entry: entry.to_string(), place })
             } else {
                 Ok(host)
             }

@@ -18,9 +18,7 @@ pub enum EnrichError {
         channel: String,
     },
     /// A name is empty or cannot occur in a URL.
-    #[error(
-        "`{name}` cannot be the name of a click id: letters, digits, `_` and `-` only, at most 32"
-    )]
+    #[error("`{name}` cannot be the name of a click id: letters, digits, `_` and `-` only, at most 32")]
     ClickIdName {
         /// The name.
         name: String,

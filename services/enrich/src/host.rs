@@ -1,8 +1,6 @@
 /// Second-level names under which countries register domains (`shop.co.uk`). The public suffix list has thousands of
 /// entries; these cover what matters for "is this the same site", and own hosts can be configured.
-const SECOND_LEVEL: [&str; 13] = [
-    "co", "com", "org", "net", "gov", "edu", "ac", "ne", "or", "go", "gob", "nom", "ltd",
-];
+const SECOND_LEVEL: [&str; 13] = ["co", "com", "org", "net", "gov", "edu", "ac", "ne", "or", "go", "gob", "nom", "ltd"];
 
 /// Domains under which every name belongs to somebody else.
 const HOSTING: [&str; 24] = [
@@ -64,8 +62,7 @@ pub(crate) fn registrable(host: &str) -> &str {
 
 /// Whether a host is a domain or one of its subdomains.
 pub(crate) fn is_under(host: &str, domain: &str) -> bool {
-    host.strip_suffix(domain)
-        .is_some_and(|front| front.is_empty() || front.ends_with('.'))
+    host.strip_suffix(domain).is_some_and(|front| front.is_empty() || front.ends_with('.'))
 }
 
 #[cfg(test)]

@@ -48,10 +48,7 @@ impl SessionState {
     pub fn restore(rows: impl IntoIterator<Item = SessionRow>) -> SessionState {
         let mut state = SessionState::default();
         for row in rows.into_iter().filter(|row| row.session.id != Key::NIL) {
-            let entry = Entry {
-                session: row.session,
-                last_append_ms: row.last_append_ms,
-            };
+            let entry = Entry { session: row.session, last_append_ms: row.last_append_ms };
             state.entries.insert(row.anonymous_key, entry);
             state.newest_append_ms = state.newest_append_ms.max(Some(row.last_append_ms));
         }
@@ -73,17 +70,10 @@ impl SessionState {
     /// An event joins the session when it lies within the inactivity time of either end, so that events out of order
     /// join; otherwise it starts the next one, also when it is older than the session that is held: that is a visit
     /// whose events came late or were imported backwards.
-    pub(crate) fn advance(
-        &mut self,
-        visit: &Visit<'_>,
-        config: &SessionConfig,
-    ) -> (Session, Option<TouchKind>) {
+    pub(crate) fn advance(&mut self, visit: &Visit<'_>, config: &SessionConfig) -> (Session, Option<TouchKind>) {
         self.newest_append_ms = self.newest_append_ms.max(Some(visit.append_time_ms));
         self.sweep(config);
-        let held = self
-            .entries
-            .get(&visit.anonymous_key)
-            .filter(|entry| entry.joins(visit, config));
+        let held = self.entries.get(&visit.anonymous_key).filter(|entry| entry.joins(visit, config));
         let hash = visit.campaign_hash;
         let (session, touch) = match held {
             Some(Entry { session, .. }) => {
@@ -102,13 +92,7 @@ impl SessionState {
             }
             None => (start(visit), Some(TouchKind::SessionStart)),
         };
-        self.entries.insert(
-            visit.anonymous_key,
-            Entry {
-                session,
-                last_append_ms: visit.append_time_ms,
-            },
-        );
+        self.entries.insert(visit.anonymous_key, Entry { session, last_append_ms: visit.append_time_ms });
         (session, touch)
     }
 
@@ -121,27 +105,17 @@ impl SessionState {
             return;
         }
         let newest = self.newest_append_ms.unwrap_or(i64::MIN);
-        let oldest = newest
-            .saturating_sub(config.horizon_ms())
-            .saturating_sub(MARGIN_MS);
-        self.entries
-            .retain(|_, entry| entry.last_append_ms >= oldest);
+        let oldest = newest.saturating_sub(config.horizon_ms()).saturating_sub(MARGIN_MS);
+        self.entries.retain(|_, entry| entry.last_append_ms >= oldest);
         self.sweep_at = self.entries.len() * 2;
     }
 }
 
 impl Entry {
     fn joins(&self, visit: &Visit<'_>, config: &SessionConfig) -> bool {
-        let remembered =
-            visit.append_time_ms.saturating_sub(self.last_append_ms) <= config.horizon_ms();
-        let earliest = self
-            .session
-            .started_at_ms
-            .saturating_sub(config.inactivity_ms());
-        let latest = self
-            .session
-            .last_event_ms
-            .saturating_add(config.inactivity_ms());
+        let remembered = visit.append_time_ms.saturating_sub(self.last_append_ms) <= config.horizon_ms();
+        let earliest = self.session.started_at_ms.saturating_sub(config.inactivity_ms());
+        let latest = self.session.last_event_ms.saturating_add(config.inactivity_ms());
         remembered && (earliest..=latest).contains(&visit.event_time_ms)
     }
 }

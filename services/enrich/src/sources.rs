@@ -25,10 +25,7 @@ pub enum Category {
 /// Sources by category: name → `utm_source` values and hosts, as `data/sources.toml` explains.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-#[allow(
-    missing_docs,
-    reason = "the fields are the categories of the same names"
-)]
+#[allow(missing_docs, reason = "the fields are the categories of the same names")]
 pub struct SourceTable {
     /// Month of the last revision; only the built-in table has one.
     pub version: String,
@@ -81,8 +78,7 @@ pub(crate) struct Sources {
 impl Sources {
     /// The built-in table, then the configured one over it.
     pub(crate) fn new(configured: &SourceTable) -> Result<Sources, EnrichError> {
-        let built_in: SourceTable =
-            toml::from_str(include_str!("../data/sources.toml")).expect(BUILT_IN);
+        let built_in: SourceTable = toml::from_str(include_str!("../data/sources.toml")).expect(BUILT_IN);
         let mut sources = Sources::default();
         for table in [&built_in, configured] {
             sources.add(table)?;
@@ -94,22 +90,12 @@ impl Sources {
         let mut seen: FxHashMap<String, &'static str> = FxHashMap::default();
         for (category, sources) in table.categories() {
             for (name, entries) in sources {
-                let source = Source {
-                    name: intern(&name.to_lowercase()),
-                    category,
-                };
+                let source = Source { name: intern(&name.to_lowercase()), category };
                 for entry in std::iter::once(name).chain(entries) {
                     let entry = entry.to_lowercase();
-                    if let Some(first) = seen
-                        .insert(entry.clone(), source.name)
-                        .filter(|first| *first != source.name)
-                    {
+                    if let Some(first) = seen.insert(entry.clone(), source.name).filter(|first| *first != source.name) {
                         let second = source.name.to_owned();
-                        return Err(EnrichError::SourceTwice {
-                            entry,
-                            first: first.to_owned(),
-                            second,
-                        });
+                        return Err(EnrichError::SourceTwice { entry, first: first.to_owned(), second });
                     }
                     self.insert(&entry, source)?;
                 }
@@ -132,10 +118,7 @@ impl Sources {
             None => (name, &mut self.hosts),
         };
         if name.is_empty() || name.contains(['/', ':', '*', ' ', '=']) || name.starts_with('.') {
-            return Err(EnrichError::Host {
-                entry: entry.to_owned(),
-                place: "sources",
-            });
+            return Err(EnrichError::Host { entry: entry.to_owned(), place: "sources" });
         }
         map.insert(name.to_owned(), Entry { source, exact });
         Ok(())
@@ -145,9 +128,7 @@ impl Sources {
     pub(crate) fn by_value(&self, value: &str) -> Option<Source> {
         match self.values.get(value) {
             Some(source) => Some(*source),
-            None if value.contains('.') => {
-                self.by_host(value.strip_prefix("www.").unwrap_or(value))
-            }
+            None if value.contains('.') => self.by_host(value.strip_prefix("www.").unwrap_or(value)),
             None => None,
         }
     }
@@ -158,16 +139,8 @@ impl Sources {
         let mut start = 0;
         loop {
             let whole = start == 0;
-            let stem = if start < stem_end {
-                self.stems.get(&host[start..stem_end])
-            } else {
-                None
-            };
-            let found = self
-                .hosts
-                .get(&host[start..])
-                .or(stem)
-                .filter(|entry| whole || !entry.exact);
+            let stem = if start < stem_end { self.stems.get(&host[start..stem_end]) } else { None };
+            let found = self.hosts.get(&host[start..]).or(stem).filter(|entry| whole || !entry.exact);
             if let Some(entry) = found {
                 return Some(entry.source);
             }
@@ -213,22 +186,11 @@ mod tests {
             ("blog.naver.com", "naver_social"),
             ("edgeservices.bing.com", "copilot"),
         ] {
-            assert_eq!(
-                sources.by_host(host).map(|source| source.name),
-                Some(expect),
-                "{host}"
-            );
+            assert_eq!(sources.by_host(host).map(|source| source.name), Some(expect), "{host}");
         }
-        for host in [
-            "",
-            "com",
-            "shop.example",
-            "foo.google.com",
-            "notgoogle.com",
-            "google.evil.example",
-            "co.uk",
-            "é.x",
-        ] {
+        for host in
+            ["", "com", "shop.example", "foo.google.com", "notgoogle.com", "google.evil.example", "co.uk", "é.x"]
+        {
             assert_eq!(sources.by_host(host), None, "{host}");
         }
     }
@@ -245,30 +207,18 @@ mod tests {
             ("newsletter", None),
             ("google_apps", None),
         ] {
-            assert_eq!(
-                sources.by_value(value).map(|source| source.category),
-                expect,
-                "{value}"
-            );
+            assert_eq!(sources.by_value(value).map(|source| source.category), expect, "{value}");
         }
     }
 
     #[test]
     fn configured_sources_win_and_mistakes_are_named() {
-        let table: SourceTable =
-            toml::from_str("[social]\nmyforum = [\"google.de\", \"forum\"]").unwrap();
+        let table: SourceTable = toml::from_str("[social]\nmyforum = [\"google.de\", \"forum\"]").unwrap();
         let sources = Sources::new(&table).unwrap();
         assert_eq!(sources.by_host("google.de").unwrap().name, "myforum");
         assert_eq!(sources.by_host("google.com").unwrap().name, "google");
-        assert_eq!(
-            sources.by_value("forum").unwrap().category,
-            Category::Social
-        );
-        let error = |text: &str| {
-            Sources::new(&toml::from_str(text).unwrap())
-                .unwrap_err()
-                .to_string()
-        };
+        assert_eq!(sources.by_value("forum").unwrap().category, Category::Social);
+        let error = |text: &str| Sources::new(&toml::from_str(text).unwrap()).unwrap_err().to_string();
         assert_eq!(
             error("[social]\na = [\"https://x.example/\"]"),
             "`https://x.example/` in sources is no host: write it without scheme, port and path"

@@ -30,23 +30,13 @@ impl Traffic {
         referrer_host: &str,
         table: &ClickIds,
     ) -> &'static str {
-        let click = click_ids
-            .iter()
-            .find_map(|id| table.named(id.kind).filter(|kind| !kind.medium.is_empty()));
-        let tagged = [
-            &campaign.source,
-            &campaign.medium,
-            &campaign.campaign,
-            &campaign.id,
-        ]
-        .iter()
-        .any(|f| !f.is_empty());
+        let click = click_ids.iter().find_map(|id| table.named(id.kind).filter(|kind| !kind.medium.is_empty()));
+        let tagged =
+            [&campaign.source, &campaign.medium, &campaign.campaign, &campaign.id].iter().any(|f| !f.is_empty());
         if !tagged && click.is_none() && referrer_host.is_empty() {
             return DIRECT;
         }
-        let led = click
-            .map(|kind| self.clicked(kind, referrer_host))
-            .or_else(|| self.referred(referrer_host));
+        let led = click.map(|kind| self.clicked(kind, referrer_host)).or_else(|| self.referred(referrer_host));
         let name = campaign.campaign.to_lowercase();
         if !tagged {
             return led.map_or(DIRECT, |origin| self.find(&origin, &name));
@@ -59,16 +49,8 @@ impl Traffic {
     }
 
     fn find(&self, origin: &Origin, campaign: &str) -> &'static str {
-        let category = self
-            .sources
-            .by_value(&origin.source)
-            .map(|source| source.category);
-        self.channels.find(Visit {
-            category,
-            source: &origin.source,
-            medium: &origin.medium,
-            campaign,
-        })
+        let category = self.sources.by_value(&origin.source).map(|source| source.category);
+        self.channels.find(Visit { category, source: &origin.source, medium: &origin.medium, campaign })
     }
 
     /// What the tags say, filled up from click id or referrer.
@@ -94,10 +76,7 @@ impl Traffic {
     /// site of the same kind (a click on Instagram carries Facebook's id).
     fn clicked(&self, kind: &ClickKind, referrer_host: &str) -> Origin {
         let referrer = self.sources.by_host(referrer_host);
-        let category = self
-            .sources
-            .by_value(&kind.source)
-            .map(|source| source.category);
+        let category = self.sources.by_value(&kind.source).map(|source| source.category);
         let source = match referrer {
             Some(referrer) if kind.source.is_empty() || category == Some(referrer.category) => {
                 Text::const_new(referrer.name)
@@ -105,10 +84,7 @@ impl Traffic {
             _ if kind.source.is_empty() => Text::const_new(NOT_SET),
             _ => kind.source.clone(),
         };
-        Origin {
-            source,
-            medium: kind.medium.clone(),
-        }
+        Origin { source, medium: kind.medium.clone() }
     }
 
     /// What a referrer says.
@@ -121,9 +97,6 @@ impl Traffic {
             Some(Category::Assistant) => "ai-assistant",
             _ => "referral",
         };
-        Some(Origin {
-            source: Text::new(host),
-            medium: Text::const_new(medium),
-        })
+        Some(Origin { source: Text::new(host), medium: Text::const_new(medium) })
     }
 }

@@ -106,12 +106,7 @@ impl Graph {
 
     /// Applies one message of the identity log. It becomes visible to readers as a whole when this returns; an error
     /// leaves the graph as it was. Called by one thread, in the order of the offsets.
-    pub fn apply(
-        &self,
-        offset: i64,
-        append_time_ms: i64,
-        commands: &[Command],
-    ) -> Result<Vec<Conflict>, Error> {
+    pub fn apply(&self, offset: i64, append_time_ms: i64, commands: &[Command]) -> Result<Vec<Conflict>, Error> {
         self.check_message(offset, commands)?;
         let mut state = self.state.write();
         state.begin(offset, append_time_ms);
@@ -147,13 +142,9 @@ impl Graph {
             match command {
                 Command::Link { edges, .. } => {
                     edges_total += edges.len();
-                    let kinds = edges
-                        .iter()
-                        .flat_map(|edge| [edge.hub.kind, edge.other.kind]);
+                    let kinds = edges.iter().flat_map(|edge| [edge.hub.kind, edge.other.kind]);
                     if let Some(kind) = kinds.into_iter().find(|kind| usize::from(*kind) >= types) {
-                        return invalid(format!(
-                            "it names type {kind}, but {types} types are configured"
-                        ));
+                        return invalid(format!("it names type {kind}, but {types} types are configured"));
                     }
                 }
                 Command::Rules { hash, rules_json } => {
@@ -164,10 +155,7 @@ impl Graph {
             }
         }
         if edges_total > state::MAX_EDGES_PER_MESSAGE {
-            return invalid(format!(
-                "it holds {edges_total} edges, expected at most {}",
-                state::MAX_EDGES_PER_MESSAGE
-            ));
+            return invalid(format!("it holds {edges_total} edges, expected at most {}", state::MAX_EDGES_PER_MESSAGE));
         }
         Ok(())
     }

@@ -41,25 +41,18 @@ impl Hasher {
     /// A hasher for these rules; refuses rules that contradict themselves.
     pub fn new(secret: &[u8], rules: Rules) -> Result<Self, Error> {
         rules.validate()?;
-        let region = rules
-            .default_region
-            .as_ref()
-            .and_then(|region| region.parse().ok());
+        let region = rules.default_region.as_ref().and_then(|region| region.parse().ok());
         let mut own_phones = FxHashSet::default();
         for number in &rules.own_phones {
             let Some(number) = normalize::phone(normalize::trim(number), region) else {
-                return Err(Error::Rules(format!(
-                    "own_phones: `{number}` is no valid phone number"
-                )));
+                return Err(Error::Rules(format!("own_phones: `{number}` is no valid phone number")));
             };
             own_phones.insert(number);
         }
         let mut own_domains = Vec::new();
         for domain in &rules.own_domains {
             let Some(domain) = normalize::ascii_domain(normalize::trim(domain)) else {
-                return Err(Error::Rules(format!(
-                    "own_domains: `{domain}` is no domain"
-                )));
+                return Err(Error::Rules(format!("own_domains: `{domain}` is no domain")));
             };
             own_domains.push(domain);
         }
@@ -67,16 +60,8 @@ impl Hasher {
         let secret = blake3::derive_key("tributary identity keys, version 1", secret);
         let json = canonical_json(&rules, &secret);
         Ok(Hasher {
-            blocked_hashes: blocklist
-                .exact_values()
-                .chain([""])
-                .map(normalize::sha256_hex)
-                .collect(),
-            role_mailboxes: rules
-                .role_mailboxes
-                .iter()
-                .map(|local| local.trim().to_lowercase())
-                .collect(),
+            blocked_hashes: blocklist.exact_values().chain([""]).map(normalize::sha256_hex).collect(),
+            role_mailboxes: rules.role_mailboxes.iter().map(|local| local.trim().to_lowercase()).collect(),
             own_domains,
             own_phones,
             blocklist,
@@ -104,10 +89,7 @@ impl Hasher {
                     // One's own number says less about a sale than the sale's own id.
                     let candidate = (self.type_rule(identifier.kind).links, identifier);
                     let rank = |c: &(bool, Identifier)| (c.0, self.rank(c.1));
-                    if last_resort
-                        .as_ref()
-                        .is_none_or(|best| rank(&candidate) < rank(best))
-                    {
+                    if last_resort.as_ref().is_none_or(|best| rank(&candidate) < rank(best)) {
                         last_resort = Some(candidate);
                     }
                 }
@@ -130,10 +112,7 @@ impl Hasher {
 
     /// Name of a type by its index.
     pub fn type_name(&self, kind: u8) -> &str {
-        self.rules
-            .types
-            .get(usize::from(kind))
-            .map_or("", |rule| rule.name.as_str())
+        self.rules.types.get(usize::from(kind)).map_or("", |rule| rule.name.as_str())
     }
 
     /// The rules with everything that decides keys and customers, as JSON. Holds no secret, only a check value of it.
@@ -174,20 +153,12 @@ impl Hasher {
             Normalizer::Email => self.examine_email(value)?,
             Normalizer::Phone => {
                 let number = normalize::phone(value, self.region)?;
-                let own = self
-                    .own_phones
-                    .contains(number.split(';').next().unwrap_or(&number));
+                let own = self.own_phones.contains(number.split(';').next().unwrap_or(&number));
                 (number, if own { Use::LastResort } else { Use::Links })
             }
         };
         let usable = if rule.links { usable } else { Use::LastResort };
-        Some((
-            Identifier {
-                kind,
-                key: self.hash(&rule.name, &normal),
-            },
-            usable,
-        ))
+        Some((Identifier { kind, key: self.hash(&rule.name, &normal) }, usable))
     }
 
     fn examine_email(&self, value: &str) -> Option<(String, Use)> {
@@ -200,16 +171,9 @@ impl Hasher {
         }
         let mailbox = address.local.split('+').next().unwrap_or(&address.local);
         let own = self.own_domains.iter().any(|own| {
-            address
-                .domain
-                .strip_suffix(own.as_str())
-                .is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+            address.domain.strip_suffix(own.as_str()).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
         });
-        let usable = if own || self.role_mailboxes.contains(mailbox) {
-            Use::LastResort
-        } else {
-            Use::Links
-        };
+        let usable = if own || self.role_mailboxes.contains(mailbox) { Use::LastResort } else { Use::Links };
         Some((address.hashed(), usable))
     }
 
@@ -227,12 +191,7 @@ impl Hasher {
 /// Equal rules give equal text: the order in which lists of values are written says nothing.
 fn canonical_json(rules: &Rules, secret: &[u8; 32]) -> String {
     let mut rules = rules.clone();
-    for list in [
-        &mut rules.own_domains,
-        &mut rules.own_phones,
-        &mut rules.role_mailboxes,
-        &mut rules.blocked_values,
-    ] {
+    for list in [&mut rules.own_domains, &mut rules.own_phones, &mut rules.role_mailboxes, &mut rules.blocked_values] {
         list.sort_unstable();
         list.dedup();
     }

@@ -24,9 +24,7 @@ pub(crate) fn built_in_digest() -> String {
 
 /// The entries of a list: one a line, without comments.
 fn entries(list: &'static str) -> impl Iterator<Item = &'static str> {
-    list.lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty() && *line != "#" && !line.starts_with("# "))
+    list.lines().map(str::trim).filter(|line| !line.is_empty() && *line != "#" && !line.starts_with("# "))
 }
 
 /// The blocked values of one configuration.
@@ -41,10 +39,7 @@ pub(crate) struct Blocklist {
 impl Blocklist {
     pub(crate) fn new(configured: &[String]) -> Self {
         let configured = configured.iter().map(|value| value.trim().to_lowercase());
-        let exact: FxHashSet<String> = entries(BLOCKED_VALUES)
-            .map(str::to_owned)
-            .chain(configured)
-            .collect();
+        let exact: FxHashSet<String> = entries(BLOCKED_VALUES).map(str::to_owned).chain(configured).collect();
         Blocklist {
             longest: exact.iter().map(String::len).max().unwrap_or(0) * 2,
             exact,
@@ -81,28 +76,15 @@ fn has_no_content(value: &str) -> bool {
         ones += usize::from(matches!(c, 'f' | 'F'));
         controls += usize::from(c.is_control());
     }
-    let hex_zero = || {
-        value
-            .strip_prefix("0x")
-            .is_some_and(|digits| digits.bytes().all(|b| b == b'0'))
-    };
+    let hex_zero = || value.strip_prefix("0x").is_some_and(|digits| digits.bytes().all(|b| b == b'0'));
     controls > 0 || zeros == content || (ones == content && content == 32) || hex_zero()
 }
 
 /// A template's variable that nobody filled in: `{{user.id}}`, `${id}`, `%%EMAIL%%`, `__CLIENT_ID__`, `[USER_ID]`, …
 fn is_unexpanded_macro(value: &str) -> bool {
-    const INSIDE: &[&str] = &[
-        "{{", "}}", "${", "#{", "@{", "<%", "%>", "%%", "*|", "|*", "[[", "]]", "$(",
-    ];
-    const AROUND: &[(&str, &str)] = &[
-        ("{", "}"),
-        ("[", "]"),
-        ("<", ">"),
-        ("%", "%"),
-        ("__", "__"),
-        ("##", "##"),
-        ("$", "$"),
-    ];
+    const INSIDE: &[&str] = &["{{", "}}", "${", "#{", "@{", "<%", "%>", "%%", "*|", "|*", "[[", "]]", "$("];
+    const AROUND: &[(&str, &str)] =
+        &[("{", "}"), ("[", "]"), ("<", ">"), ("%", "%"), ("__", "__"), ("##", "##"), ("$", "$")];
     if !value.bytes().any(|b| b"{}<>%[]|_#$".contains(&b)) {
         return false;
     }

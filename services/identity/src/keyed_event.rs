@@ -35,15 +35,8 @@ pub fn key_events(events: Vec<Event>, hasher: &Hasher) -> (Vec<KeyedEvent>, Vec<
             rejections.push(rejection(&event));
             continue;
         }
-        let anonymous_key = identifiers
-            .iter()
-            .find(|i| Some(i.kind) == anonymous)
-            .map(|i| i.key);
-        keyed.push(KeyedEvent {
-            event,
-            identifiers,
-            anonymous_key,
-        });
+        let anonymous_key = identifiers.iter().find(|i| Some(i.kind) == anonymous).map(|i| i.key);
+        keyed.push(KeyedEvent { event, identifiers, anonymous_key });
     }
     (keyed, rejections)
 }
@@ -51,26 +44,16 @@ pub fn key_events(events: Vec<Event>, hasher: &Hasher) -> (Vec<KeyedEvent>, Vec<
 /// Money counts even when nobody knows whose it was: a till record whose person was a placeholder stands for itself, and
 /// a refund for the sale it takes back.
 fn of_the_sale(event: &Event, hasher: &Hasher) -> Option<Identifier> {
-    let order = event
-        .order
-        .as_ref()
-        .filter(|_| event.source == Source::Pos)?;
+    let order = event.order.as_ref().filter(|_| event.source == Source::Pos)?;
     hasher.key(TRANSACTION_ID, &order.order_id)
 }
 
 fn rejection(event: &Event) -> Rejection {
-    let kinds: Vec<&str> = event
-        .identifiers
-        .iter()
-        .map(|identifier| identifier.kind.as_str())
-        .collect();
+    let kinds: Vec<&str> = event.identifiers.iter().map(|identifier| identifier.kind.as_str()).collect();
     let detail = if kinds.is_empty() {
         "the record names no identifier".to_owned()
     } else {
-        format!(
-            "no usable value in {}: a placeholder, malformed, too long or of an unknown type",
-            kinds.join(", ")
-        )
+        format!("no usable value in {}: a placeholder, malformed, too long or of an unknown type", kinds.join(", "))
     };
     Rejection {
         position: event.position,

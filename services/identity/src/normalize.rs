@@ -12,7 +12,8 @@ pub(crate) const NORMALIZER_VERSION: u32 = 1;
 /// order mark.
 pub(crate) fn trim(value: &str) -> &str {
     value.trim_matches(|c: char| {
-        c.is_whitespace() || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{FEFF}' | '\0')
+        c.is_whitespace()
+            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{FEFF}' | '\0')
     })
 }
 
@@ -34,17 +35,12 @@ impl Address {
 pub(crate) fn sha256_hex(text: &str) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digest = Sha256::digest(text.as_bytes());
-    digest
-        .iter()
-        .flat_map(|byte| [byte >> 4, byte & 15])
-        .map(|half| char::from(DIGITS[usize::from(half)]))
-        .collect()
+    digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|half| char::from(DIGITS[usize::from(half)])).collect()
 }
 
 /// A value that already is a SHA-256 in hex, lower case.
 pub(crate) fn as_sha256_hex(value: &str) -> Option<String> {
-    (value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit()))
-        .then(|| value.to_ascii_lowercase())
+    (value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit())).then(|| value.to_ascii_lowercase())
 }
 
 /// Reads a trimmed address; `None` when it is not one. `mailto:`, a display name and angle brackets are left out.
@@ -74,28 +70,22 @@ fn without_scheme<'a>(value: &'a str, scheme: &str) -> &'a str {
 /// Lower-case ASCII form of a domain with at least two labels; `None` when it is none.
 pub(crate) fn ascii_domain(domain: &str) -> Option<String> {
     let domain = domain.strip_suffix('.').unwrap_or(domain);
-    let plain = domain
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
+    let plain = domain.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.');
     // A label of digits at the end makes it an IP address, which the parser finds out.
-    let ascii = if plain
-        && !domain.to_ascii_lowercase().contains("xn--")
-        && !domain.ends_with(|c: char| c.is_ascii_digit())
-    {
-        domain.to_ascii_lowercase()
-    } else {
-        match url::Host::parse(domain).ok()? {
-            url::Host::Domain(ascii) => ascii,
-            _ => return None,
-        }
-    };
+    let ascii =
+        if plain && !domain.to_ascii_lowercase().contains("xn--") && !domain.ends_with(|c: char| c.is_ascii_digit()) {
+            domain.to_ascii_lowercase()
+        } else {
+            match url::Host::parse(domain).ok()? {
+                url::Host::Domain(ascii) => ascii,
+                _ => return None,
+            }
+        };
     let labels_fit = ascii.split('.').all(|label| {
         (1..=63).contains(&label.len())
             && !label.starts_with('-')
             && !label.ends_with('-')
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     });
     (ascii.contains('.') && ascii.len() <= 253 && labels_fit).then_some(ascii)
 }
@@ -109,8 +99,8 @@ pub(crate) fn phone(value: &str, region: Option<country::Id>) -> Option<String> 
             '+' | '＋' if digits.is_empty() => digits.push('+'),
             c if c.is_numeric() => digits.push(char::from_digit(decimal(c)?, 10)?),
             // What people put between groups; anything else is no phone number.
-            ' ' | '\u{A0}' | '\u{2009}' | '\u{202F}' | '\u{3000}' | '-' | '‐' | '‑' | '–' | '—'
-            | '.' | '/' | '(' | ')' | '（' | '）' | '－' | '\t' => {}
+            ' ' | '\u{A0}' | '\u{2009}' | '\u{202F}' | '\u{3000}' | '-' | '‐' | '‑' | '–' | '—' | '.' | '/' | '('
+            | ')' | '（' | '）' | '－' | '\t' => {}
             _ => return None,
         }
     }
@@ -124,9 +114,7 @@ pub(crate) fn phone(value: &str, region: Option<country::Id>) -> Option<String> 
     if !(7..=16).contains(&digits.len()) || (region.is_none() && !digits.starts_with('+')) {
         return None;
     }
-    let parsed = phonenumber::parse(region, &digits)
-        .ok()
-        .filter(phonenumber::is_valid)?;
+    let parsed = phonenumber::parse(region, &digits).ok().filter(phonenumber::is_valid)?;
     let e164 = parsed.format().mode(Mode::E164).to_string();
     Some(match extension {
         Some(extension) => format!("{e164};ext={extension}"),
@@ -137,10 +125,7 @@ pub(crate) fn phone(value: &str, region: Option<country::Id>) -> Option<String> 
 /// Value of a decimal digit as people type them: ASCII, full width, Arabic-Indic, Persian, Devanagari, Bengali, Thai.
 fn decimal(c: char) -> Option<u32> {
     const ZEROS: [u32; 7] = [0x30, 0xFF10, 0x0660, 0x06F0, 0x0966, 0x09E6, 0x0E50];
-    ZEROS
-        .into_iter()
-        .map(|zero| u32::from(c).wrapping_sub(zero))
-        .find(|value| *value < 10)
+    ZEROS.into_iter().map(|zero| u32::from(c).wrapping_sub(zero)).find(|value| *value < 10)
 }
 
 /// `030 1234 ext. 56` → (`030 1234`, `56`). Another extension is another person.
@@ -149,10 +134,7 @@ fn split_extension(value: &str) -> (&str, Option<&str>) {
     for marker in [";ext=", "extension", "ext.", "ext", "x", "#"] {
         if let Some(at) = lower.find(marker) {
             let extension = trim(&value[at + marker.len()..]);
-            if !extension.is_empty()
-                && extension.len() <= 8
-                && extension.bytes().all(|b| b.is_ascii_digit())
-            {
+            if !extension.is_empty() && extension.len() <= 8 && extension.bytes().all(|b| b.is_ascii_digit()) {
                 return (trim(&value[..at]), Some(extension));
             }
         }
@@ -163,11 +145,7 @@ fn split_extension(value: &str) -> (&str, Option<&str>) {
 /// Digits of an international number written with `(0)`, without that zero.
 fn without_trunk_zero(number: &str) -> Option<String> {
     let mut digits = String::from("+");
-    for c in number
-        .replacen("(0)", "", 1)
-        .chars()
-        .filter(|c| c.is_numeric())
-    {
+    for c in number.replacen("(0)", "", 1).chars().filter(|c| c.is_numeric()) {
         digits.push(char::from_digit(decimal(c)?, 10)?);
     }
     match digits.strip_prefix("+00") {

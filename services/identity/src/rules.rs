@@ -104,21 +104,14 @@ impl TypeRule {
             },
             max_per_customer: None,
             max_links: if tier == Tier::Account { 20 } else { 3 },
-            on_conflict: if tier == Tier::Device {
-                OnConflict::Share
-            } else {
-                OnConflict::KeepFirst
-            },
+            on_conflict: if tier == Tier::Device { OnConflict::Share } else { OnConflict::KeepFirst },
             links: true,
         }
     }
 
     /// The same with a limit per customer.
     pub fn limited(self, max_per_customer: u32) -> Self {
-        TypeRule {
-            max_per_customer: Some(max_per_customer),
-            ..self
-        }
+        TypeRule { max_per_customer: Some(max_per_customer), ..self }
     }
 }
 
@@ -142,11 +135,7 @@ impl From<&str> for Secret {
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() {
-            "Secret(empty)"
-        } else {
-            "Secret(…)"
-        })
+        f.write_str(if self.0.is_empty() { "Secret(empty)" } else { "Secret(…)" })
     }
 }
 
@@ -196,18 +185,13 @@ impl Default for Rules {
                 device("device_id", 70),
                 device("advertising_id", 80),
                 device("anonymous_id", 90),
-                TypeRule {
-                    links: false,
-                    ..device("transaction_id", 100)
-                },
+                TypeRule { links: false, ..device("transaction_id", 100) },
             ],
             max_identifiers: 500,
             max_value_bytes: 256,
             own_domains: Vec::new(),
             own_phones: Vec::new(),
-            role_mailboxes: crate::hygiene::role_mailboxes()
-                .map(str::to_owned)
-                .collect(),
+            role_mailboxes: crate::hygiene::role_mailboxes().map(str::to_owned).collect(),
             blocked_values: Vec::new(),
             default_region: None,
             secret: Secret::default(),
@@ -223,33 +207,20 @@ impl Rules {
     pub fn validate(&self) -> Result<(), Error> {
         let refuse = |reason: String| Err(Error::Rules(reason));
         if self.types.is_empty() || self.types.len() > MAX_TYPES {
-            return refuse(format!(
-                "{} types are configured, expected 1 to {MAX_TYPES}",
-                self.types.len()
-            ));
+            return refuse(format!("{} types are configured, expected 1 to {MAX_TYPES}", self.types.len()));
         }
         for (index, rule) in self.types.iter().enumerate() {
             let name = &rule.name;
-            if name.is_empty()
-                || name
-                    .bytes()
-                    .any(|b| !(b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_'))
-            {
+            if name.is_empty() || name.bytes().any(|b| !(b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')) {
                 return refuse(format!("type name `{name}` is not of the form [a-z0-9_]+"));
             }
             if self.types[..index].iter().any(|other| other.name == *name) {
                 return refuse(format!("type `{name}` is configured twice"));
             }
             if rule.max_per_customer == Some(0) || rule.max_links == 0 {
-                return refuse(format!(
-                    "type `{name}` has a limit of 0, expected at least 1"
-                ));
+                return refuse(format!("type `{name}` has a limit of 0, expected at least 1"));
             }
-            if let Some(stronger) = self
-                .types
-                .iter()
-                .find(|o| o.tier < rule.tier && o.priority >= rule.priority)
-            {
+            if let Some(stronger) = self.types.iter().find(|o| o.tier < rule.tier && o.priority >= rule.priority) {
                 return refuse(format!(
                     "type `{name}` has priority {} but is weaker than `{}` with priority {}; priorities follow tiers",
                     rule.priority, stronger.name, stronger.priority
@@ -257,26 +228,18 @@ impl Rules {
             }
         }
         if self.max_identifiers < 2 {
-            return refuse(format!(
-                "max_identifiers is {}, expected at least 2",
-                self.max_identifiers
-            ));
+            return refuse(format!("max_identifiers is {}, expected at least 2", self.max_identifiers));
         }
         if let Some(region) = &self.default_region
             && region.parse::<phonenumber::country::Id>().is_err()
         {
-            return refuse(format!(
-                "default_region `{region}` is not a region code such as `DE`"
-            ));
+            return refuse(format!("default_region `{region}` is not a region code such as `DE`"));
         }
         Ok(())
     }
 
     /// Index of a type by name.
     pub fn type_index(&self, name: &str) -> Option<u8> {
-        self.types
-            .iter()
-            .position(|rule| rule.name == name)
-            .and_then(|index| u8::try_from(index).ok())
+        self.types.iter().position(|rule| rule.name == name).and_then(|index| u8::try_from(index).ok())
     }
 }

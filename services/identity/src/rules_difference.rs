@@ -26,26 +26,12 @@ fn compare(path: &str, ours: &Value, logged: &Value, lines: &mut Vec<String>) {
     }
 }
 
-fn compare_fields(
-    path: &str,
-    ours: &Map<String, Value>,
-    logged: &Map<String, Value>,
-    lines: &mut Vec<String>,
-) {
+fn compare_fields(path: &str, ours: &Map<String, Value>, logged: &Map<String, Value>, lines: &mut Vec<String>) {
     let join = |name: &str| {
-        if path.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{path}.{name}")
-        }
+        if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
     };
     for (name, value) in ours {
-        compare(
-            &join(name),
-            value,
-            logged.get(name).unwrap_or(&Value::Null),
-            lines,
-        );
+        compare(&join(name), value, logged.get(name).unwrap_or(&Value::Null), lines);
     }
     for (name, value) in logged.iter().filter(|(name, _)| !ours.contains_key(*name)) {
         compare(&join(name), &Value::Null, value, lines);
@@ -54,11 +40,7 @@ fn compare_fields(
 
 fn compare_lists(path: &str, ours: &[Value], logged: &[Value], lines: &mut Vec<String>) {
     for (only, others, place) in [(ours, logged, "here"), (logged, ours, "in the log")] {
-        let only: Vec<String> = only
-            .iter()
-            .filter(|value| !others.contains(value))
-            .map(Value::to_string)
-            .collect();
+        let only: Vec<String> = only.iter().filter(|value| !others.contains(value)).map(Value::to_string).collect();
         if !only.is_empty() {
             lines.push(format!("{path}: only {place} {}", only.join(", ")));
         }
@@ -67,7 +49,5 @@ fn compare_lists(path: &str, ours: &[Value], logged: &[Value], lines: &mut Vec<S
 
 /// A list of things with names, such as types.
 fn by_name(list: &[Value]) -> Option<Map<String, Value>> {
-    list.iter()
-        .map(|value| Some((value.get("name")?.as_str()?.to_owned(), value.clone())))
-        .collect()
+    list.iter().map(|value| Some((value.get("name")?.as_str()?.to_owned(), value.clone()))).collect()
 }

@@ -16,10 +16,7 @@ fn rules() -> Rules {
         TypeRule::new("email", Tier::Contact, 50).limited(3),
         TypeRule::new("anonymous_id", Tier::Device, 90),
     ];
-    Rules {
-        types,
-        ..Rules::default()
-    }
+    Rules { types, ..Rules::default() }
 }
 
 /// A small generator of numbers: the test prints its seed.
@@ -27,10 +24,7 @@ struct Numbers(u64);
 
 impl Numbers {
     fn below(&mut self, end: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6364136223846793005)
-            .wrapping_add(1442695040888963407);
+        self.0 = self.0.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
         (self.0 >> 33) % end
     }
 }
@@ -39,22 +33,12 @@ fn random_log(seed: u64, messages: usize) -> Vec<Vec<Command>> {
     let world = World::new(rules());
     let mut numbers = Numbers(seed);
     let mut name = move || {
-        let kind = ["user_id", "email", "email", "anonymous_id", "anonymous_id"]
-            [numbers.below(5) as usize];
+        let kind = ["user_id", "email", "email", "anonymous_id", "anonymous_id"][numbers.below(5) as usize];
         format!("{kind}:{}", numbers.below(40))
     };
     let mut message = || {
-        let edges = (0..4)
-            .map(|_| Edge {
-                hub: world.id(&name()),
-                other: world.id(&name()),
-            })
-            .collect();
-        let provenance = LinkProvenance {
-            source: "web".into(),
-            event_id: "e".into(),
-            event_time_ms: 0,
-        };
+        let edges = (0..4).map(|_| Edge { hub: world.id(&name()), other: world.id(&name()) }).collect();
+        let provenance = LinkProvenance { source: "web".into(), event_id: "e".into(), event_time_ms: 0 };
         vec![Command::Link { edges, provenance }]
     };
     (0..messages).map(|_| message()).collect()
@@ -66,21 +50,13 @@ fn identifiers(log: &[Vec<Command>]) -> Vec<Identifier> {
         let Command::Link { edges, .. } = command else {
             continue;
         };
-        all.extend(
-            edges
-                .iter()
-                .flat_map(|e| [(e.hub.key, e.hub), (e.other.key, e.other)]),
-        );
+        all.extend(edges.iter().flat_map(|e| [(e.hub.key, e.hub), (e.other.key, e.other)]));
     }
     all.into_values().collect()
 }
 
 /// What is true of every key after every message, from a graph that nobody reads meanwhile.
-fn history(
-    hasher: &Arc<Hasher>,
-    log: &[Vec<Command>],
-    keys: &[Identifier],
-) -> Vec<BTreeMap<Key, Resolved>> {
+fn history(hasher: &Arc<Hasher>, log: &[Vec<Command>], keys: &[Identifier]) -> Vec<BTreeMap<Key, Resolved>> {
     let graph = Graph::new(hasher.clone());
     let view = |graph: &Graph| keys.iter().map(|i| (i.key, graph.resolve(i.key))).collect();
     let mut history = vec![view(&graph)];
@@ -143,20 +119,13 @@ fn ask(graph: &Graph, identifier: Identifier, way: u64) -> Resolved {
     if way == 0 {
         return graph.resolve(identifier.key);
     }
-    let keyed = KeyedEvent {
-        event: event(),
-        identifiers: [identifier].as_slice().into(),
-        anonymous_key: None,
-    };
+    let keyed = KeyedEvent { event: event(), identifiers: [identifier].as_slice().into(), anonymous_key: None };
     let batch = if way == 1 { 1 } else { 100 };
     let identified = graph.identify(vec![keyed; batch]).pop().unwrap();
     // Whether it is shared is not among what an event is told.
     let shared = graph.resolve(identifier.key);
     match shared.customer_version == identified.customer_version {
-        true => Resolved {
-            customer_id: identified.customer_id,
-            ..shared
-        },
+        true => Resolved { customer_id: identified.customer_id, ..shared },
         false => graph.resolve(identifier.key),
     }
 }
@@ -172,14 +141,8 @@ fn what_one_message_changes_is_seen_together() {
         hub: world.id(&format!("user_id:{message}-{link}")),
         other: world.id(&format!("email:{message}-{link}")),
     };
-    let messages: Vec<Vec<Edge>> = (0..MESSAGES)
-        .map(|m| (0..LINKS).map(|l| link(m, l)).collect())
-        .collect();
-    let provenance = LinkProvenance {
-        source: "web".into(),
-        event_id: "e".into(),
-        event_time_ms: 0,
-    };
+    let messages: Vec<Vec<Edge>> = (0..MESSAGES).map(|m| (0..LINKS).map(|l| link(m, l)).collect()).collect();
+    let provenance = LinkProvenance { source: "web".into(), event_id: "e".into(), event_time_ms: 0 };
     std::thread::scope(|scope| {
         for _ in 0..2 {
             let (graph, messages) = (&graph, &messages);
@@ -190,22 +153,13 @@ fn what_one_message_changes_is_seen_together() {
                         std::hint::spin_loop();
                     }
                     let seen = graph.resolve(last.other.key);
-                    assert_eq!(
-                        seen.customer_id, last.hub.key,
-                        "a message was visible in part"
-                    );
-                    assert_eq!(
-                        seen.customer_version,
-                        graph.resolve(first.hub.key).customer_version
-                    );
+                    assert_eq!(seen.customer_id, last.hub.key, "a message was visible in part");
+                    assert_eq!(seen.customer_version, graph.resolve(first.hub.key).customer_version);
                 }
             });
         }
         for (offset, edges) in messages.iter().enumerate() {
-            let command = Command::Link {
-                edges: edges.clone(),
-                provenance: provenance.clone(),
-            };
+            let command = Command::Link { edges: edges.clone(), provenance: provenance.clone() };
             graph.apply(offset as i64, 0, &[command]).unwrap();
         }
     });

@@ -133,10 +133,7 @@ fn hasher() -> Hasher {
 }
 
 fn raw(kind: &str, value: &str) -> RawIdentifier {
-    RawIdentifier {
-        kind: kind.into(),
-        value: value.into(),
-    }
+    RawIdentifier { kind: kind.into(), value: value.into() }
 }
 
 fn observe(hasher: &Hasher, kind: &str, value: &str, expected: Expect) -> Expect {
@@ -161,18 +158,9 @@ fn every_value_of_the_table() {
     let hasher = hasher();
     let wrong: Vec<String> = CASES
         .iter()
-        .map(|(kind, value, expected)| {
-            (
-                kind,
-                value,
-                expected,
-                observe(&hasher, kind, value, *expected),
-            )
-        })
+        .map(|(kind, value, expected)| (kind, value, expected, observe(&hasher, kind, value, *expected)))
         .filter(|(_, _, expected, observed)| *expected != observed)
-        .map(|(kind, value, expected, observed)| {
-            format!("{kind} {value:?}: expected {expected:?}, got {observed:?}")
-        })
+        .map(|(kind, value, expected, observed)| format!("{kind} {value:?}: expected {expected:?}, got {observed:?}"))
         .collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -193,10 +181,7 @@ fn values_that_differ_stay_different() {
         ("phone", "+1 415 555 2671 ext 12"),
         ("phone", "+1 415 555 2671 x 13"),
     ];
-    let mut keys: Vec<_> = different
-        .iter()
-        .map(|(kind, value)| hasher.key(kind, value).unwrap().key)
-        .collect();
+    let mut keys: Vec<_> = different.iter().map(|(kind, value)| hasher.key(kind, value).unwrap().key).collect();
     keys.sort_unstable();
     keys.dedup();
     assert_eq!(keys.len(), different.len());
@@ -207,31 +192,17 @@ fn over_long_values_identify_nobody() {
     let hasher = hasher();
     assert!(hasher.key("user_id", &"x".repeat(256)).is_some());
     assert!(hasher.key("user_id", &"x".repeat(257)).is_none());
-    assert!(
-        hasher
-            .key("user_id", &format!("  {}  ", "x".repeat(256)))
-            .is_some()
-    );
-    assert!(
-        hasher
-            .key("email", &format!("{}@doe.org", "x".repeat(65)))
-            .is_none()
-    );
+    assert!(hasher.key("user_id", &format!("  {}  ", "x".repeat(256))).is_some());
+    assert!(hasher.key("email", &format!("{}@doe.org", "x".repeat(65))).is_none());
 }
 
 #[test]
 fn the_secret_decides_the_keys() {
     let other = Hasher::new(b"another secret", Rules::default()).unwrap();
     let ours = Hasher::new(b"a secret for tests", Rules::default()).unwrap();
-    assert_ne!(
-        other.key("user_id", "abc123"),
-        ours.key("user_id", "abc123")
-    );
+    assert_ne!(other.key("user_id", "abc123"), ours.key("user_id", "abc123"));
     assert_ne!(other.rules_hash(), ours.rules_hash());
-    assert_eq!(
-        ours.difference_from(other.rules_json()),
-        ["the secret is another one"]
-    );
+    assert_eq!(ours.difference_from(other.rules_json()), ["the secret is another one"]);
 }
 
 #[test]
@@ -253,11 +224,7 @@ fn identifiers_are_sorted_by_strength_and_each_once() {
         raw("transaction_id", "t1"),
         raw("email", "info@doe.org"),
     ];
-    let kinds: Vec<&str> = hasher
-        .identifiers(&record)
-        .iter()
-        .map(|i| hasher.type_name(i.kind))
-        .collect();
+    let kinds: Vec<&str> = hasher.identifiers(&record).iter().map(|i| hasher.type_name(i.kind)).collect();
     assert_eq!(kinds, ["user_id", "email", "anonymous_id"]);
 }
 
@@ -266,18 +233,9 @@ fn what_never_links_stands_in_when_there_is_nothing_else() {
     let hasher = hasher();
     let only = |record: &[RawIdentifier]| hasher.identifiers(record).to_vec();
     let sale = hasher.key("transaction_id", "t1").unwrap();
-    assert_eq!(
-        only(&[raw("transaction_id", "t1"), raw("phone", "0000000000")]),
-        [sale]
-    );
-    assert_eq!(
-        only(&[raw("phone", "030 901820"), raw("transaction_id", "t1")]),
-        [sale]
-    );
+    assert_eq!(only(&[raw("transaction_id", "t1"), raw("phone", "0000000000")]), [sale]);
+    assert_eq!(only(&[raw("phone", "030 901820"), raw("transaction_id", "t1")]), [sale]);
     let switchboard = hasher.key("email", "info@doe.org").unwrap();
-    assert_eq!(
-        only(&[raw("email", "info@doe.org"), raw("user_id", "guest")]),
-        [switchboard]
-    );
+    assert_eq!(only(&[raw("email", "info@doe.org"), raw("user_id", "guest")]), [switchboard]);
     assert_eq!(only(&[raw("user_id", "guest")]), []);
 }

@@ -18,10 +18,7 @@ fn crowded_rules() -> Rules {
             TypeRule::new("email", Tier::Contact, 50).limited(2),
             TypeRule::new("phone", Tier::Contact, 60).limited(2),
             TypeRule::new("anonymous_id", Tier::Device, 90),
-            TypeRule {
-                links: false,
-                ..TypeRule::new("transaction_id", Tier::Device, 100)
-            },
+            TypeRule { links: false, ..TypeRule::new("transaction_id", Tier::Device, 100) },
         ],
         max_identifiers: 9,
         ..Rules::default()
@@ -44,29 +41,15 @@ fn log(values: u8, edges: usize) -> impl Strategy<Value = Vec<Vec<(String, Strin
 fn check_log(rules: Rules, log: &[Vec<(String, String)>]) -> Result<(), TestCaseError> {
     let mut world = World::new(rules);
     for message in log {
-        let edges: Vec<_> = message
-            .iter()
-            .map(|(a, b)| (world.id(a), world.id(b)))
-            .collect();
+        let edges: Vec<_> = message.iter().map(|(a, b)| (world.id(a), world.id(b))).collect();
         let dormant_before = world.oracle.outcome().dormant;
         let conflicts = world.apply(&edges);
         world.check().map_err(TestCaseError::fail)?;
         let offset = world.graph.applied();
-        prop_assert_eq!(
-            &conflicts,
-            &world.graph.conflicts_of(offset),
-            "conflicts can be asked for again"
-        );
+        prop_assert_eq!(&conflicts, &world.graph.conflicts_of(offset), "conflicts can be asked for again");
         for (a, b) in world.oracle.outcome().dormant.difference(&dormant_before) {
-            let row = conflicts
-                .iter()
-                .any(|c| (c.a.key.min(c.b.key), c.a.key.max(c.b.key)) == (*a, *b));
-            prop_assert!(
-                row,
-                "ID-3: {} – {} was refused without a conflict row",
-                a,
-                b
-            );
+            let row = conflicts.iter().any(|c| (c.a.key.min(c.b.key), c.a.key.max(c.b.key)) == (*a, *b));
+            prop_assert!(row, "ID-3: {} – {} was refused without a conflict row", a, b);
         }
     }
     Ok(())
@@ -101,25 +84,14 @@ fn views(world: &World) -> BTreeMap<Key, (Key, bool, Vec<Key>, u64)> {
     let view = |key: &Key| {
         let (resolved, members) = (world.graph.resolve(*key), world.graph.members(*key));
         let keys = members.keys.iter().map(|i| i.key).collect();
-        (
-            *key,
-            (
-                resolved.customer_id,
-                resolved.shared,
-                keys,
-                resolved.customer_version,
-            ),
-        )
+        (*key, (resolved.customer_id, resolved.shared, keys, resolved.customer_version))
     };
     world.oracle.seen.keys().map(view).collect()
 }
 
 /// The customers as sets of keys, without their ids.
 fn partition(world: &World) -> BTreeSet<Vec<Key>> {
-    views(world)
-        .into_values()
-        .map(|(_, _, keys, _)| keys)
-        .collect()
+    views(world).into_values().map(|(_, _, keys, _)| keys).collect()
 }
 
 proptest! {

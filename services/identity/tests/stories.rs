@@ -46,10 +46,8 @@ fn segment_ecommerce() {
         "device_id:and_1a2b user_id:abc123def",
         "anonymous_id:anon_789 device_id:and_1a2b",
     ]);
-    world.expect_customers(&[
-        "anonymous_id:anon_123 device_id:ios_abc user_id:abc123def anonymous_id:anon_456 \
-        device_id:and_1a2b anonymous_id:anon_789",
-    ]);
+    world.expect_customers(&["anonymous_id:anon_123 device_id:ios_abc user_id:abc123def anonymous_id:anon_456 \
+        device_id:and_1a2b anonymous_id:anon_789"]);
     assert_eq!(conflicts(&world), []);
 }
 
@@ -59,10 +57,7 @@ fn segment_limits_the_101st_merge_is_accepted() {
     for visit in 0..101 {
         world.record(&format!("user_id:u anonymous_id:visit-{visit}"));
     }
-    assert_eq!(
-        world.graph.members(world.id("user_id:u").key).keys.len(),
-        102
-    );
+    assert_eq!(world.graph.members(world.id("user_id:u").key).keys.len(), 102);
     assert_eq!(conflicts(&world), []);
     world.check().unwrap();
 }
@@ -76,29 +71,17 @@ fn posthog_identify_two_people_on_one_device() {
     world.expect_customers(&["user_id:one", "user_id:two", "anonymous_id:anon"]);
     assert_eq!(two.customer_id, world.id("user_id:two").key);
     assert_eq!(conflicts(&world), [SHARED]);
-    assert!(
-        world
-            .graph
-            .resolve(world.id("anonymous_id:anon").key)
-            .shared
-    );
+    assert!(world.graph.resolve(world.id("anonymous_id:anon").key).shared);
     // From now on the device says nothing about who acts, and logging in again changes nothing.
     world.record("anonymous_id:anon user_id:one");
-    assert_eq!(
-        world.record("anonymous_id:anon").identity_key,
-        world.id("anonymous_id:anon").key
-    );
+    assert_eq!(world.record("anonymous_id:anon").identity_key, world.id("anonymous_id:anon").key);
     world.expect_customers(&["user_id:one", "user_id:two", "anonymous_id:anon"]);
     assert_eq!(conflicts(&world), [SHARED]);
 }
 
 #[test]
 fn posthog_alias_of_two_identified_users_is_refused() {
-    let world = after(&[
-        "user_id:one anonymous_id:a",
-        "user_id:two anonymous_id:b",
-        "user_id:one user_id:two",
-    ]);
+    let world = after(&["user_id:one anonymous_id:a", "user_id:two anonymous_id:b", "user_id:one user_id:two"]);
     world.expect_customers(&["user_id:one anonymous_id:a", "user_id:two anonymous_id:b"]);
     assert_eq!(conflicts(&world), [REFUSED]);
 }
@@ -126,14 +109,8 @@ fn posthog_illegal_ids_are_blocked() {
         "",
     ];
     for value in illegal {
-        let record = [RawIdentifier {
-            kind: "user_id".into(),
-            value: value.into(),
-        }];
-        assert!(
-            hasher.identifiers(&record).is_empty(),
-            "`{value}` identifies somebody"
-        );
+        let record = [RawIdentifier { kind: "user_id".into(), value: value.into() }];
+        assert!(hasher.identifiers(&record).is_empty(), "`{value}` identifies somebody");
     }
 }
 
@@ -170,11 +147,7 @@ fn snowplow_merges_and_unique_identifiers() {
     assert_eq!(world.customer("anonymous_id:6d920c"), older);
     world.record("anonymous_id:6d920c user_id:bob");
     let device = world.record("anonymous_id:6d920c").customer_id;
-    world.expect_customers(&[
-        "user_id:alice anonymous_id:4b0dfa",
-        "user_id:bob",
-        "anonymous_id:6d920c",
-    ]);
+    world.expect_customers(&["user_id:alice anonymous_id:4b0dfa", "user_id:bob", "anonymous_id:6d920c"]);
     assert_eq!(world.record("anonymous_id:6d920c").customer_id, device);
     assert_eq!(world.customer("user_id:alice"), older);
 }
@@ -192,48 +165,23 @@ fn mparticle_profile_conversion() {
 
 #[test]
 fn mixpanel_simplified() {
-    let records = [
-        "anonymous_id:d1",
-        "anonymous_id:d1 user_id:u1",
-        "anonymous_id:d2",
-        "anonymous_id:d2 user_id:u1",
-    ];
+    let records = ["anonymous_id:d1", "anonymous_id:d1 user_id:u1", "anonymous_id:d2", "anonymous_id:d2 user_id:u1"];
     after(&records).expect_customers(&["anonymous_id:d1 anonymous_id:d2 user_id:u1"]);
-    let records = [
-        "anonymous_id:d1",
-        "anonymous_id:d1 user_id:u1",
-        "anonymous_id:d2",
-        "anonymous_id:d2 user_id:u2",
-    ];
+    let records = ["anonymous_id:d1", "anonymous_id:d1 user_id:u1", "anonymous_id:d2", "anonymous_id:d2 user_id:u2"];
     after(&records).expect_customers(&["anonymous_id:d1 user_id:u1", "anonymous_id:d2 user_id:u2"]);
 }
 
 #[test]
 fn adobe_linking_rules_leave_three_parts() {
-    let world = after(&[
-        "crm_id:tom anonymous_id:111",
-        "crm_id:summer anonymous_id:111",
-    ]);
+    let world = after(&["crm_id:tom anonymous_id:111", "crm_id:summer anonymous_id:111"]);
     world.expect_customers(&["crm_id:tom", "crm_id:summer", "anonymous_id:111"]);
 }
 
 #[test]
 fn adobe_guest_is_one_in_every_order() {
-    let records = [
-        "email:tom anonymous_id:111",
-        "email:tom crm_id:tom",
-        "crm_id:tom anonymous_id:111",
-    ];
-    for order in [
-        [0, 1, 2],
-        [0, 2, 1],
-        [1, 0, 2],
-        [1, 2, 0],
-        [2, 0, 1],
-        [2, 1, 0],
-    ] {
-        after(&order.map(|i| records[i]))
-            .expect_customers(&["email:tom crm_id:tom anonymous_id:111"]);
+    let records = ["email:tom anonymous_id:111", "email:tom crm_id:tom", "crm_id:tom anonymous_id:111"];
+    for order in [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]] {
+        after(&order.map(|i| records[i])).expect_customers(&["email:tom crm_id:tom anonymous_id:111"]);
     }
 }
 
@@ -246,11 +194,7 @@ fn a_family_email_stays_with_whom_it_had_first() {
         "user_id:dad email:dad",
     ]);
     world.expect_customers(&["user_id:mum email:family", "user_id:dad email:dad"]);
-    assert_eq!(
-        conflicts(&world),
-        [REFUSED],
-        "a repeated refusal is no news"
-    );
+    assert_eq!(conflicts(&world), [REFUSED], "a repeated refusal is no news");
 }
 
 #[test]
@@ -265,29 +209,15 @@ fn a_till_with_five_cards_is_shared() {
         "loyalty_id:5",
         "device_id:till",
     ]);
-    assert_eq!(
-        conflicts(&world),
-        [(ConflictKind::Shared, ConflictRule::AccountConflict)]
-    );
+    assert_eq!(conflicts(&world), [(ConflictKind::Shared, ConflictRule::AccountConflict)]);
 }
 
 #[test]
 fn a_kiosk_with_six_emails_is_shared_at_the_fourth() {
     let visitors = [1, 2, 3, 4, 5, 6].map(|visitor| format!("email:{visitor} device_id:kiosk"));
     let world = after(&visitors.each_ref().map(String::as_str));
-    world.expect_customers(&[
-        "email:1",
-        "email:2",
-        "email:3",
-        "email:4",
-        "email:5",
-        "email:6",
-        "device_id:kiosk",
-    ]);
-    assert_eq!(
-        conflicts(&world),
-        [(ConflictKind::Shared, ConflictRule::MaxLinks)]
-    );
+    world.expect_customers(&["email:1", "email:2", "email:3", "email:4", "email:5", "email:6", "device_id:kiosk"]);
+    assert_eq!(conflicts(&world), [(ConflictKind::Shared, ConflictRule::MaxLinks)]);
 }
 
 #[test]
@@ -295,46 +225,28 @@ fn a_switchboard_and_a_mailbox_of_many_are_shared() {
     for contact in ["phone:switchboard", "email:reception@"] {
         let leads = [1, 2, 3, 4, 5].map(|lead| format!("crm_id:{lead} {contact}"));
         let world = after(&leads.each_ref().map(String::as_str));
-        world.expect_customers(&[
-            "crm_id:1", "crm_id:2", "crm_id:3", "crm_id:4", "crm_id:5", contact,
-        ]);
-        let expected = [
-            REFUSED,
-            REFUSED,
-            (ConflictKind::Shared, ConflictRule::MaxLinks),
-        ];
+        world.expect_customers(&["crm_id:1", "crm_id:2", "crm_id:3", "crm_id:4", "crm_id:5", contact]);
+        let expected = [REFUSED, REFUSED, (ConflictKind::Shared, ConflictRule::MaxLinks)];
         assert_eq!(conflicts(&world), expected);
     }
 }
 
 #[test]
 fn a_typo_that_is_corrected_stays_the_same_customer() {
-    let world = after(&[
-        "anonymous_id:a email:jnae",
-        "anonymous_id:a email:jane",
-        "user_id:jane email:jane",
-    ]);
+    let world = after(&["anonymous_id:a email:jnae", "anonymous_id:a email:jane", "user_id:jane email:jane"]);
     world.expect_customers(&["anonymous_id:a email:jnae email:jane user_id:jane"]);
 }
 
 #[test]
 fn a_typo_that_is_a_strangers_address_does_not_swallow_the_stranger() {
-    let world = after(&[
-        "user_id:jane email:joe",
-        "user_id:jane email:jane",
-        "user_id:joe email:joe",
-    ]);
+    let world = after(&["user_id:jane email:joe", "user_id:jane email:jane", "user_id:joe email:joe"]);
     world.expect_customers(&["user_id:jane email:jane email:joe", "user_id:joe"]);
     assert_eq!(conflicts(&world), [REFUSED]);
 }
 
 #[test]
 fn cards_that_the_shop_merges_are_one_customer() {
-    let world = after(&[
-        "loyalty_id:old email:jane",
-        "loyalty_id:new phone:0151",
-        "loyalty_id:old loyalty_id:new",
-    ]);
+    let world = after(&["loyalty_id:old email:jane", "loyalty_id:new phone:0151", "loyalty_id:old loyalty_id:new"]);
     world.expect_customers(&["loyalty_id:old email:jane loyalty_id:new phone:0151"]);
 }
 
@@ -342,10 +254,7 @@ fn cards_that_the_shop_merges_are_one_customer() {
 fn a_family_phone_at_the_till_does_not_join_two_cards() {
     let world = after(&["loyalty_id:mum phone:home", "loyalty_id:dad phone:home"]);
     world.expect_customers(&["loyalty_id:mum phone:home", "loyalty_id:dad"]);
-    assert_eq!(
-        conflicts(&world),
-        [(ConflictKind::Refused, ConflictRule::AccountConflict)]
-    );
+    assert_eq!(conflicts(&world), [(ConflictKind::Refused, ConflictRule::AccountConflict)]);
 }
 
 #[test]
@@ -362,15 +271,8 @@ fn a_guest_who_registers_stays_the_same_customer() {
     let mut world = after(&["anonymous_id:a email:jane", "transaction_id:t1"]);
     let guest = world.customer("email:jane");
     world.record("user_id:jane email:jane anonymous_id:a");
-    world.expect_customers(&[
-        "anonymous_id:a email:jane user_id:jane",
-        "transaction_id:t1",
-    ]);
-    assert_eq!(
-        world.customer("user_id:jane"),
-        guest,
-        "the older component gives the customer id"
-    );
+    world.expect_customers(&["anonymous_id:a email:jane user_id:jane", "transaction_id:t1"]);
+    assert_eq!(world.customer("user_id:jane"), guest, "the older component gives the customer id");
 }
 
 #[test]
@@ -382,18 +284,7 @@ fn a_recycled_phone_stays_with_its_first_owner() {
 #[test]
 fn direct_evidence_beats_a_chance_bridge() {
     // A visitor on Jane's laptop gives his address; only later does the address turn out to be Joe's.
-    let world = after(&[
-        "user_id:jane anonymous_id:laptop",
-        "anonymous_id:laptop email:joe",
-        "user_id:joe email:joe",
-    ]);
-    world.expect_customers(&[
-        "user_id:jane",
-        "user_id:joe email:joe",
-        "anonymous_id:laptop",
-    ]);
-    assert_eq!(
-        conflicts(&world),
-        [(ConflictKind::Shared, ConflictRule::MaxPerCustomer)]
-    );
+    let world = after(&["user_id:jane anonymous_id:laptop", "anonymous_id:laptop email:joe", "user_id:joe email:joe"]);
+    world.expect_customers(&["user_id:jane", "user_id:joe email:joe", "anonymous_id:laptop"]);
+    assert_eq!(conflicts(&world), [(ConflictKind::Shared, ConflictRule::MaxPerCustomer)]);
 }

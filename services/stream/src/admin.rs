@@ -1,7 +1,6 @@
 use rdkafka::ClientContext;
 use rdkafka::admin::{
-    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier,
-    TopicReplication,
+    AdminClient, AdminOptions, NewTopic, OwnedResourceSpecifier, ResourceSpecifier, TopicReplication,
 };
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -58,13 +57,7 @@ impl Admin {
             .admin_client(None)?
             .create_with_context(LogContext::default())
             .map_err(StreamError::kafka("create an admin client"))?;
-        Ok(Self {
-            inner: Arc::new(Inner {
-                config: config.clone(),
-                admin,
-                client,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { config: config.clone(), admin, client }) })
     }
 
     /// Whether the cluster answers, within a few seconds; if not, why.
@@ -78,17 +71,10 @@ impl Admin {
         let new = topics.all().map(|topic| {
             // -1: as many replicas as the cluster gives by default.
             let new = NewTopic::new(&topic.name, topic.partitions, TopicReplication::Fixed(-1));
-            topic
-                .config
-                .iter()
-                .fold(new, |new, (key, value)| new.set(key, value))
+            topic.config.iter().fold(new, |new, (key, value)| new.set(key, value))
         });
-        let results = self
-            .inner
-            .admin
-            .create_topics(&new, &admin_options())
-            .await
-            .map_err(StreamError::kafka("create topics"));
+        let results =
+            self.inner.admin.create_topics(&new, &admin_options()).await.map_err(StreamError::kafka("create topics"));
         let results = self.explained(results).await?;
         let mut created = Vec::new();
         for result in results {
@@ -96,11 +82,7 @@ impl Admin {
                 Ok(name) => created.push(name),
                 Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
                 Err((name, code)) => {
-                    return Err(StreamError::Broker {
-                        doing: "create a topic",
-                        code,
-                        detail: name,
-                    });
+                    return Err(StreamError::Broker { doing: "create a topic", code, detail: name });
                 }
             }
         }
@@ -132,10 +114,7 @@ impl Admin {
                 describe(inner.client.client(), &names, WAIT)
             })
             .await?;
-        let specifiers: Vec<_> = names
-            .iter()
-            .map(|name| ResourceSpecifier::Topic(name))
-            .collect();
+        let specifiers: Vec<_> = names.iter().map(|name| ResourceSpecifier::Topic(name)).collect();
         let configs = self
             .inner
             .admin
@@ -152,9 +131,7 @@ impl Admin {
             let OwnedResourceSpecifier::Topic(name) = &config.specifier else {
                 continue;
             };
-            let kind = config
-                .get("message.timestamp.type")
-                .and_then(|entry| entry.value.as_deref());
+            let kind = config.get("message.timestamp.type").and_then(|entry| entry.value.as_deref());
             for topic in topics.iter_mut().filter(|topic| *topic.name == **name) {
                 topic.log_append_time = kind == Some("LogAppendTime");
             }
@@ -164,32 +141,18 @@ impl Admin {
 
     /// An error that names every topic whose records are not stamped by the broker (clause 11 of exactly-once).
     pub fn require_log_append_time(topics: &[TopicInfo]) -> Result<()> {
-        let wrong: Vec<&str> = topics
-            .iter()
-            .filter(|topic| !topic.log_append_time)
-            .map(|topic| &*topic.name)
-            .collect();
-        if wrong.is_empty() {
-            Ok(())
-        } else {
-            Err(StreamError::NotLogAppendTime {
-                topics: wrong.join(", "),
-            })
-        }
+        let wrong: Vec<&str> = topics.iter().filter(|topic| !topic.log_append_time).map(|topic| &*topic.name).collect();
+        if wrong.is_empty() { Ok(()) } else { Err(StreamError::NotLogAppendTime { topics: wrong.join(", ") }) }
     }
 
     /// The cluster's id.
     pub async fn cluster_id(&self) -> Result<String> {
         self.blocking(|inner| {
-            inner
-                .client
-                .client()
-                .fetch_cluster_id(WAIT)
-                .ok_or(StreamError::Broker {
-                    doing: "read the cluster's id",
-                    code: RDKafkaErrorCode::OperationTimedOut,
-                    detail: String::new(),
-                })
+            inner.client.client().fetch_cluster_id(WAIT).ok_or(StreamError::Broker {
+                doing: "read the cluster's id",
+                code: RDKafkaErrorCode::OperationTimedOut,
+                detail: String::new(),
+            })
         })
         .await
     }
@@ -208,12 +171,7 @@ impl Admin {
     }
 
     /// What `group` (a full name) has committed for the first `partitions` partitions of `topic`.
-    pub async fn committed(
-        &self,
-        group: &str,
-        topic: &str,
-        partitions: i32,
-    ) -> Result<Vec<Option<Committed>>> {
+    pub async fn committed(&self, group: &str, topic: &str, partitions: i32) -> Result<Vec<Option<Committed>>> {
         let (group, topic) = (group.to_owned(), topic.to_owned());
         self.blocking(move |inner| {
             // Asking needs a client of the group, but no member: it never subscribes.
@@ -222,9 +180,7 @@ impl Admin {
                 .admin_client(Some(&group))?
                 .create_with_context(LogContext::default())
                 .map_err(StreamError::kafka("create an admin client"))?;
-            let asked: Vec<(&str, i32)> = (0..partitions)
-                .map(|partition| (topic.as_str(), partition))
-                .collect();
+            let asked: Vec<(&str, i32)> = (0..partitions).map(|partition| (topic.as_str(), partition)).collect();
             native::committed(client.client(), &asked, WAIT)
         })
         .await
@@ -239,33 +195,21 @@ impl Admin {
                 .client()
                 .fetch_group_list(Some(&group), WAIT)
                 .map_err(StreamError::kafka("list a consumer group"))?;
-            Ok(groups
-                .groups()
-                .iter()
-                .map(|group| group.members().len())
-                .sum())
+            Ok(groups.groups().iter().map(|group| group.members().len()).sum())
         })
         .await
     }
 
     /// Deletes topics and waits until they are gone; those that do not exist are no error.
     pub async fn delete_topics(&self, names: &[&str]) -> Result<()> {
-        let results = self
-            .inner
-            .admin
-            .delete_topics(names, &admin_options())
-            .await
-            .map_err(StreamError::kafka("delete topics"));
+        let results =
+            self.inner.admin.delete_topics(names, &admin_options()).await.map_err(StreamError::kafka("delete topics"));
         let results = self.explained(results).await?;
         for result in results {
             match result {
                 Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition)) => {}
                 Err((name, code)) => {
-                    return Err(StreamError::Broker {
-                        doing: "delete a topic",
-                        code,
-                        detail: name,
-                    });
+                    return Err(StreamError::Broker { doing: "delete a topic", code, detail: name });
                 }
             }
         }
@@ -292,10 +236,7 @@ impl Admin {
         loop {
             let (inner, ask) = (Arc::clone(&self.inner), Arc::clone(&ask));
             // The task only ends early when the runtime does.
-            match task::spawn_blocking(move || ask(&inner))
-                .await
-                .unwrap_or(Err(StreamError::Closed))
-            {
+            match task::spawn_blocking(move || ask(&inner)).await.unwrap_or(Err(StreamError::Closed)) {
                 Err(error) if error.is_retriable() && Instant::now() < deadline => {
                     tokio::time::sleep(backoff.next_delay()).await;
                 }
@@ -322,12 +263,7 @@ impl Admin {
     async fn probe(&self, doing: &'static str) -> Result<()> {
         let inner = Arc::clone(&self.inner);
         let ask = move || {
-            if inner
-                .client
-                .client()
-                .fetch_metadata(Some(""), PROBE)
-                .is_ok()
-            {
+            if inner.client.client().fetch_metadata(Some(""), PROBE).is_ok() {
                 return Ok(());
             }
             // Complaints arrive with the events, which nobody else polls for. One poll ends with one event.
@@ -335,24 +271,14 @@ impl Admin {
                 drop(inner.client.poll(Duration::ZERO));
             }
             let reason = inner.client.client().context().complaint();
-            Err(StreamError::Unreachable {
-                doing,
-                brokers: inner.config.brokers.clone(),
-                reason,
-            })
+            Err(StreamError::Unreachable { doing, brokers: inner.config.brokers.clone(), reason })
         };
-        task::spawn_blocking(ask)
-            .await
-            .unwrap_or(Err(StreamError::Closed))
+        task::spawn_blocking(ask).await.unwrap_or(Err(StreamError::Closed))
     }
 }
 
 /// Ids and partition counts; the configuration is not asked for.
-pub(crate) fn describe<C: ClientContext>(
-    client: &Client<C>,
-    names: &[&str],
-    wait: Duration,
-) -> Result<Vec<TopicInfo>> {
+pub(crate) fn describe<C: ClientContext>(client: &Client<C>, names: &[&str], wait: Duration) -> Result<Vec<TopicInfo>> {
     let found = native::describe_topics(client, names, wait)?;
     names
         .iter()
@@ -366,22 +292,14 @@ pub(crate) fn describe<C: ClientContext>(
                     log_append_time: false,
                 }),
                 Some(topic) if topic.code != RDKafkaErrorCode::UnknownTopicOrPartition => {
-                    Err(StreamError::Broker {
-                        doing: "describe a topic",
-                        code: topic.code,
-                        detail: (*name).to_owned(),
-                    })
+                    Err(StreamError::Broker { doing: "describe a topic", code: topic.code, detail: (*name).to_owned() })
                 }
-                _ => Err(StreamError::UnknownTopic {
-                    name: (*name).to_owned(),
-                }),
+                _ => Err(StreamError::UnknownTopic { name: (*name).to_owned() }),
             }
         })
         .collect()
 }
 
 fn admin_options() -> AdminOptions {
-    AdminOptions::new()
-        .request_timeout(Some(WAIT))
-        .operation_timeout(Some(WAIT))
+    AdminOptions::new().request_timeout(Some(WAIT)).operation_timeout(Some(WAIT))
 }

@@ -10,10 +10,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(first: Duration, greatest: Duration) -> Self {
-        Self {
-            next: first,
-            greatest,
-        }
+        Self { next: first, greatest }
     }
 
     pub(crate) fn next_delay(&mut self) -> Duration {
@@ -25,8 +22,7 @@ impl Backoff {
 
 /// Between 0 and 1. The keys of the standard library's hash maps are random: enough for delays.
 fn jitter() -> f64 {
-    f64::from(u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(0))
-        / f64::from(u32::MAX)
+    f64::from(u32::try_from(RandomState::new().build_hasher().finish() >> 32).unwrap_or(0)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
@@ -38,10 +34,7 @@ mod tests {
         let mut backoff = Backoff::new(Duration::from_millis(100), Duration::from_millis(350));
         for expected in [100, 200, 350, 350] {
             let delay = backoff.next_delay().as_millis();
-            assert!(
-                (expected / 2..=expected).contains(&delay),
-                "{delay} for {expected}"
-            );
+            assert!((expected / 2..=expected).contains(&delay), "{delay} for {expected}");
         }
     }
 }

@@ -62,10 +62,7 @@ impl fmt::Debug for KafkaConfig {
             .field("security_protocol", &self.security_protocol)
             .field("sasl_mechanism", &self.sasl_mechanism)
             .field("sasl_username", &self.sasl_username)
-            .field(
-                "sasl_password",
-                &self.sasl_password.as_ref().map(|_| "(set)"),
-            )
+            .field("sasl_password", &self.sasl_password.as_ref().map(|_| "(set)"))
             .field("ssl_ca_location", &self.ssl_ca_location)
             .field("topic_prefix", &self.topic_prefix)
             .field("group_prefix", &self.group_prefix)
@@ -183,10 +180,7 @@ impl KafkaConfig {
         if subscribes {
             client.set("partition.assignment.strategy", "cooperative-sticky");
             client.set("session.timeout.ms", self.session_timeout_ms.to_string());
-            client.set(
-                "heartbeat.interval.ms",
-                (self.session_timeout_ms / 4).to_string(),
-            );
+            client.set("heartbeat.interval.ms", (self.session_timeout_ms / 4).to_string());
             if let Some(instance) = &self.group_instance_id {
                 client.set("group.instance.id", instance);
             }
@@ -233,24 +227,14 @@ mod tests {
         .unwrap();
         let shown = format!("{config:?}");
         assert!(!shown.contains("hunter"), "{shown}");
-        assert!(
-            shown.contains("(set)") && shown.contains("ssl.key.password"),
-            "{shown}"
-        );
+        assert!(shown.contains("(set)") && shown.contains("ssl.key.password"), "{shown}");
     }
 
     #[test]
     fn unknown_keys_and_reserved_properties_are_refused() {
         assert!(toml::from_str::<KafkaConfig>("broker = 'x'").is_err());
-        let config: KafkaConfig =
-            toml::from_str("[properties]\n'enable.auto.commit' = 'true'").unwrap();
-        assert!(
-            config
-                .check()
-                .unwrap_err()
-                .to_string()
-                .contains("enable.auto.commit")
-        );
+        let config: KafkaConfig = toml::from_str("[properties]\n'enable.auto.commit' = 'true'").unwrap();
+        assert!(config.check().unwrap_err().to_string().contains("enable.auto.commit"));
     }
 
     #[test]

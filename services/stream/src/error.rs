@@ -54,9 +54,7 @@ pub enum StreamError {
         topics: String,
     },
     /// A topic was deleted and created again while it was being read.
-    #[error(
-        "topic `{name}` was deleted and created again while it was read: restart to read the new one"
-    )]
+    #[error("topic `{name}` was deleted and created again while it was read: restart to read the new one")]
     TopicRecreated {
         /// Its name.
         name: String,
@@ -132,10 +130,7 @@ impl StreamError {
     /// The code, if Kafka or librdkafka gave one.
     pub fn code(&self) -> Option<RDKafkaErrorCode> {
         match self {
-            StreamError::Kafka {
-                error: KafkaError::AdminOp(code),
-                ..
-            } => Some(*code),
+            StreamError::Kafka { error: KafkaError::AdminOp(code), .. } => Some(*code),
             StreamError::Kafka { error, .. } => error.rdkafka_error_code(),
             StreamError::Broker { code, .. } => Some(*code),
             _ => None,
@@ -152,11 +147,7 @@ impl StreamError {
 }
 
 fn detail_suffix(detail: &str) -> String {
-    if detail.is_empty() {
-        String::new()
-    } else {
-        format!(" ({detail})")
-    }
+    if detail.is_empty() { String::new() } else { format!(" ({detail})") }
 }
 
 fn reason_suffix(reason: Option<&String>) -> String {

@@ -15,10 +15,7 @@ mod error;
 mod identity_log;
 mod lag;
 mod log;
-#[allow(
-    unsafe_code,
-    reason = "what the rdkafka crate does not offer; see its first lines"
-)]
+#[allow(unsafe_code, reason = "what the rdkafka crate does not offer; see its first lines")]
 mod native;
 mod outbox;
 mod plan;
@@ -27,9 +24,7 @@ mod sender;
 
 pub use admin::{Admin, TopicInfo};
 pub use config::KafkaConfig;
-pub use consumer::{
-    Committed, ConsumerEvent, ConsumerHandle, ConsumerLimits, Epoch, GroupConsumer, PartitionId,
-};
+pub use consumer::{Committed, ConsumerEvent, ConsumerHandle, ConsumerLimits, Epoch, GroupConsumer, PartitionId};
 pub use error::{Result, StreamError};
 pub use identity_log::{Follower, LogApplier, LogProducer, RulesEntry};
 pub use outbox::{DeadLetterProducer, Message, Producer, ProducerLimits, RequestProducer};

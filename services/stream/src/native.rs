@@ -16,9 +16,7 @@ use rdkafka::client::{Client, ClientContext};
 use rdkafka::error::RDKafkaErrorCode;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka_sys as sys;
-use sys::types::{
-    RDKafka, RDKafkaEvent, RDKafkaQueue, RDKafkaTopicPartition, RDKafkaTopicPartitionList,
-};
+use sys::types::{RDKafka, RDKafkaEvent, RDKafkaQueue, RDKafkaTopicPartition, RDKafkaTopicPartitionList};
 use uuid::Uuid;
 
 use crate::{Committed, Result, StreamError};
@@ -44,9 +42,7 @@ impl Queue {
     /// A queue of its own, for the answers to requests.
     pub(crate) fn new<C: ClientContext>(client: &Client<C>) -> Self {
         // SAFETY: the client's handle is valid while `client` is borrowed; librdkafka never returns null here.
-        Self {
-            queue: unsafe { sys::rd_kafka_queue_new(client.native_ptr()) },
-        }
+        Self { queue: unsafe { sys::rd_kafka_queue_new(client.native_ptr()) } }
     }
 
     /// The next event, waiting no longer than `wait`. `None` also after [`Queue::wake`].
@@ -87,33 +83,17 @@ pub(crate) enum Happening<'a> {
     /// A record.
     Message(Message<'a>),
     /// Every record of a partition below `offset` has been handed over.
-    Eof {
-        topic: String,
-        partition: i32,
-        offset: i64,
-    },
+    Eof { topic: String, partition: i32, offset: i64 },
     /// An error, of one partition if it names one.
-    Error {
-        code: RDKafkaErrorCode,
-        fatal: bool,
-        text: String,
-        partition: Option<(String, i32)>,
-    },
+    Error { code: RDKafkaErrorCode, fatal: bool, text: String, partition: Option<(String, i32)> },
     /// The group gives these partitions to this member.
     Assign(Vec<(String, i32)>),
     /// The group takes these partitions from this member.
     Revoke(Vec<(String, i32)>),
     /// A commit's outcome: of the whole, and of each partition.
-    Committed {
-        code: RDKafkaErrorCode,
-        partitions: Vec<(String, i32, RDKafkaErrorCode)>,
-    },
+    Committed { code: RDKafkaErrorCode, partitions: Vec<(String, i32, RDKafkaErrorCode)> },
     /// A line of librdkafka's log: syslog level, facility, text.
-    Log {
-        level: i32,
-        facility: String,
-        text: String,
-    },
+    Log { level: i32, facility: String, text: String },
     /// Nothing of interest.
     Other,
 }
@@ -181,11 +161,7 @@ impl Event {
         };
         let partition = match partition {
             Some((topic, partition, offset)) if code == RDKafkaErrorCode::PartitionEOF => {
-                return Happening::Eof {
-                    topic,
-                    partition,
-                    offset,
-                };
+                return Happening::Eof { topic, partition, offset };
             }
             other => other,
         };
@@ -219,18 +195,9 @@ impl Event {
     fn committed(&self) -> Happening<'_> {
         // SAFETY: as in `rebalance`.
         let partitions = unsafe { elements(sys::rd_kafka_event_topic_partition_list(self.event)) }
-            .map(|e| {
-                (
-                    unsafe { text(e.topic) }.to_owned(),
-                    e.partition,
-                    e.err.into(),
-                )
-            })
+            .map(|e| (unsafe { text(e.topic) }.to_owned(), e.partition, e.err.into()))
             .collect();
-        Happening::Committed {
-            code: self.code(),
-            partitions,
-        }
+        Happening::Committed { code: self.code(), partitions }
     }
 
     fn log(&self) -> Happening<'_> {
@@ -240,11 +207,7 @@ impl Event {
             if sys::rd_kafka_event_log(self.event, &mut facility, &mut line, &mut level) != 0 {
                 return Happening::Other;
             }
-            Happening::Log {
-                level,
-                facility: text(facility).to_owned(),
-                text: text(line).to_owned(),
-            }
+            Happening::Log { level, facility: text(facility).to_owned(), text: text(line).to_owned() }
         }
     }
 }
@@ -257,22 +220,12 @@ pub(crate) fn assignment_lost<C: ClientContext>(client: &Client<C>) -> bool {
 }
 
 /// A partition's exclusive end as the last fetch told it; asks nobody.
-pub(crate) fn cached_end<C: ClientContext>(
-    client: &Client<C>,
-    topic: &str,
-    partition: i32,
-) -> Option<i64> {
+pub(crate) fn cached_end<C: ClientContext>(client: &Client<C>, topic: &str, partition: i32) -> Option<i64> {
     let topic = CString::new(topic).ok()?;
     let (mut low, mut high) = (-1, -1);
     // SAFETY: handle and name are valid for the call, which writes the two numbers.
     let code: RDKafkaErrorCode = unsafe {
-        sys::rd_kafka_get_watermark_offsets(
-            client.native_ptr(),
-            topic.as_ptr(),
-            partition,
-            &mut low,
-            &mut high,
-        )
+        sys::rd_kafka_get_watermark_offsets(client.native_ptr(), topic.as_ptr(), partition, &mut low, &mut high)
     }
     .into();
     (code == RDKafkaErrorCode::NoError && high >= 0).then_some(high)
@@ -285,21 +238,10 @@ pub(crate) fn commit<C: ClientContext>(
     answers: &Queue,
 ) -> Result<(), RDKafkaErrorCode> {
     // SAFETY: all handles are valid for the call; librdkafka copies the list and keeps its own reference to the queue.
-    let code: RDKafkaErrorCode = unsafe {
-        sys::rd_kafka_commit_queue(
-            client.native_ptr(),
-            offsets.ptr(),
-            answers.queue,
-            None,
-            ptr::null_mut(),
-        )
-    }
-    .into();
-    if code == RDKafkaErrorCode::NoError {
-        Ok(())
-    } else {
-        Err(code)
-    }
+    let code: RDKafkaErrorCode =
+        unsafe { sys::rd_kafka_commit_queue(client.native_ptr(), offsets.ptr(), answers.queue, None, ptr::null_mut()) }
+            .into();
+    if code == RDKafkaErrorCode::NoError { Ok(()) } else { Err(code) }
 }
 
 /// What the client's group has committed for each of `partitions`, in their order.
@@ -309,11 +251,7 @@ pub(crate) fn committed<C: ClientContext>(
     wait: Duration,
 ) -> Result<Vec<Option<Committed>>> {
     const DOING: &str = "read committed offsets";
-    let failed = |code| StreamError::Broker {
-        doing: DOING,
-        code,
-        detail: String::new(),
-    };
+    let failed = |code| StreamError::Broker { doing: DOING, code, detail: String::new() };
     let mut list = TopicPartitionList::with_capacity(partitions.len());
     for (topic, partition) in partitions {
         list.add_partition(topic, *partition);
@@ -332,13 +270,9 @@ pub(crate) fn committed<C: ClientContext>(
                 return Err(failed(code));
             }
             // SAFETY: librdkafka wrote `metadata_size` bytes there.
-            let metadata =
-                unsafe { bytes(element.metadata, element.metadata_size) }.unwrap_or_default();
+            let metadata = unsafe { bytes(element.metadata, element.metadata_size) }.unwrap_or_default();
             let metadata = String::from_utf8_lossy(metadata).into_owned();
-            Ok((element.offset >= 0).then_some(Committed {
-                offset: element.offset,
-                metadata,
-            }))
+            Ok((element.offset >= 0).then_some(Committed { offset: element.offset, metadata }))
         })
         .collect()
 }
@@ -360,11 +294,7 @@ pub(crate) fn describe_topics<C: ClientContext>(
     const DOING: &str = "describe topics";
     let names: Vec<CString> = names
         .iter()
-        .map(|name| {
-            CString::new(*name).map_err(|_| StreamError::UnknownTopic {
-                name: (*name).to_owned(),
-            })
-        })
+        .map(|name| CString::new(*name).map_err(|_| StreamError::UnknownTopic { name: (*name).to_owned() }))
         .collect::<Result<_>>()?;
     let mut pointers: Vec<*const c_char> = names.iter().map(|name| name.as_ptr()).collect();
     let answers = Queue::new(client);
@@ -372,31 +302,20 @@ pub(crate) fn describe_topics<C: ClientContext>(
     // after the request took copies of them.
     unsafe {
         let handle = client.native_ptr();
-        let topics =
-            sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
-        let options = admin_options(
-            handle,
-            sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS,
-            wait,
-        );
+        let topics = sys::rd_kafka_TopicCollection_of_topic_names(pointers.as_mut_ptr(), pointers.len());
+        let options = admin_options(handle, sys::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS, wait);
         sys::rd_kafka_DescribeTopics(handle, topics, options, answers.queue);
         sys::rd_kafka_AdminOptions_destroy(options);
         sys::rd_kafka_TopicCollection_destroy(topics);
     }
     // librdkafka answers every request, with a time-out if it must; the slack is for its own threads.
-    let event = answers
-        .poll(wait + Duration::from_secs(5))
-        .ok_or(StreamError::Broker {
-            doing: DOING,
-            code: RDKafkaErrorCode::OperationTimedOut,
-            detail: String::new(),
-        })?;
+    let event = answers.poll(wait + Duration::from_secs(5)).ok_or(StreamError::Broker {
+        doing: DOING,
+        code: RDKafkaErrorCode::OperationTimedOut,
+        detail: String::new(),
+    })?;
     if event.code() != RDKafkaErrorCode::NoError {
-        return Err(StreamError::Broker {
-            doing: DOING,
-            code: event.code(),
-            detail: event.error_text(),
-        });
+        return Err(StreamError::Broker { doing: DOING, code: event.code(), detail: event.error_text() });
     }
     // SAFETY: the descriptions belong to the event, which outlives this block; everything kept is copied.
     unsafe {
@@ -416,11 +335,7 @@ unsafe fn description(topic: *const sys::rd_kafka_TopicDescription_t) -> TopicDe
     // SAFETY: the caller's promise; the id and the error belong to the description.
     unsafe {
         let error = sys::rd_kafka_TopicDescription_error(topic);
-        let code = if error.is_null() {
-            RDKafkaErrorCode::NoError
-        } else {
-            sys::rd_kafka_error_code(error).into()
-        };
+        let code = if error.is_null() { RDKafkaErrorCode::NoError } else { sys::rd_kafka_error_code(error).into() };
         let id = sys::rd_kafka_TopicDescription_topic_id(topic);
         let id = if id.is_null() {
             Uuid::nil()
@@ -432,12 +347,7 @@ unsafe fn description(topic: *const sys::rd_kafka_TopicDescription_t) -> TopicDe
         };
         let mut partitions = 0;
         sys::rd_kafka_TopicDescription_partitions(topic, &mut partitions);
-        TopicDescription {
-            name: text(sys::rd_kafka_TopicDescription_name(topic)).to_owned(),
-            id,
-            partitions,
-            code,
-        }
+        TopicDescription { name: text(sys::rd_kafka_TopicDescription_name(topic)).to_owned(), id, partitions, code }
     }
 }
 
@@ -460,9 +370,7 @@ unsafe fn admin_options(
 ///
 /// # Safety
 /// `list` must be null or live for `'a`.
-unsafe fn elements<'a>(
-    list: *const RDKafkaTopicPartitionList,
-) -> slice::Iter<'a, RDKafkaTopicPartition> {
+unsafe fn elements<'a>(list: *const RDKafkaTopicPartitionList) -> slice::Iter<'a, RDKafkaTopicPartition> {
     // SAFETY: the caller's promise; librdkafka keeps `cnt` elements at `elems`, which is null only when there are none.
     let elements = unsafe {
         match list.as_ref() {
@@ -489,9 +397,7 @@ unsafe fn text<'a>(text: *const c_char) -> &'a str {
         return "";
     }
     // SAFETY: the caller's promise.
-    unsafe { CStr::from_ptr(text) }
-        .to_str()
-        .unwrap_or("(not UTF-8)")
+    unsafe { CStr::from_ptr(text) }.to_str().unwrap_or("(not UTF-8)")
 }
 
 fn millis(wait: Duration) -> i32 {

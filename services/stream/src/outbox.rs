@@ -23,29 +23,18 @@ pub struct DeadLetterProducer {
 impl DeadLetterProducer {
     /// For the topic of this (full) name.
     pub fn new(config: &KafkaConfig, topic: &str) -> Result<Self> {
-        Ok(Self {
-            sender: Sender::new(config)?,
-            topic: Arc::from(topic),
-        })
+        Ok(Self { sender: Sender::new(config)?, topic: Arc::from(topic) })
     }
 
     /// Writes the records of `batch` that were rejected; returns when the broker has acknowledged all.
     pub async fn send(&self, batch: &RawBatch, rejections: &[Rejection]) -> Result<()> {
-        let letters: Vec<Outgoing> = rejections
-            .iter()
-            .map(|rejection| self.letter(batch, rejection))
-            .collect();
+        let letters: Vec<Outgoing> = rejections.iter().map(|rejection| self.letter(batch, rejection)).collect();
         for letters in letters.chunks(WINDOW) {
-            let pending = letters
-                .iter()
-                .map(|letter| self.sender.begin(letter.clone()))
-                .collect();
+            let pending = letters.iter().map(|letter| self.sender.begin(letter.clone())).collect();
             for (settled, letter) in self.sender.settle(pending).await.into_iter().zip(letters) {
                 match settled {
                     Err(error) if error.code() == Some(RDKafkaErrorCode::MessageSizeTooLarge) => {
-                        self.sender
-                            .send_all([without_payload(letter.clone())])
-                            .await?;
+                        self.sender.send_all([without_payload(letter.clone())]).await?;
                     }
                     settled => drop(settled?),
                 }
@@ -60,11 +49,7 @@ impl DeadLetterProducer {
         headers = header(headers, "tributary.topic", &batch.topic);
         headers = header(headers, "tributary.topic_id", &batch.topic_id.to_string());
         headers = header(headers, "tributary.partition", &batch.partition.to_string());
-        headers = header(
-            headers,
-            "tributary.offset",
-            &rejection.position.offset.to_string(),
-        );
+        headers = header(headers, "tributary.offset", &rejection.position.offset.to_string());
         headers = header(headers, "tributary.reason", rejection.reason.as_str());
         headers = header(headers, "tributary.detail", &rejection.detail);
         if !rejection.field.is_empty() {
@@ -76,29 +61,19 @@ impl DeadLetterProducer {
         Outgoing {
             topic: Arc::clone(&self.topic),
             partition: None,
-            key: record
-                .and_then(|record| record.key.as_ref())
-                .map(|key| key.to_vec()),
-            payload: record
-                .and_then(|record| record.payload.as_ref())
-                .map(|payload| payload.to_vec()),
+            key: record.and_then(|record| record.key.as_ref()).map(|key| key.to_vec()),
+            payload: record.and_then(|record| record.payload.as_ref()).map(|payload| payload.to_vec()),
             headers: Some(headers),
         }
     }
 }
 
 fn header(headers: OwnedHeaders, key: &str, value: &str) -> OwnedHeaders {
-    headers.insert(Header {
-        key,
-        value: Some(value),
-    })
+    headers.insert(Header { key, value: Some(value) })
 }
 
 fn record_at(batch: &RawBatch, offset: i64) -> Option<&RawRecord> {
-    let index = batch
-        .records
-        .binary_search_by_key(&offset, |record| record.offset)
-        .ok()?;
+    let index = batch.records.binary_search_by_key(&offset, |record| record.offset).ok()?;
     batch.records.get(index)
 }
 
@@ -106,13 +81,8 @@ fn record_at(batch: &RawBatch, offset: i64) -> Option<&RawRecord> {
 /// would stall its partition for ever.
 fn without_payload(mut letter: Outgoing) -> Outgoing {
     let bytes = letter.payload.take().map_or(0, |payload| payload.len());
-    letter.headers = letter.headers.map(|headers| {
-        header(
-            headers,
-            "tributary.payload_left_out_bytes",
-            &bytes.to_string(),
-        )
-    });
+    letter.headers =
+        letter.headers.map(|headers| header(headers, "tributary.payload_left_out_bytes", &bytes.to_string()));
     letter
 }
 
@@ -126,10 +96,7 @@ pub struct RequestProducer {
 impl RequestProducer {
     /// For the topic of this (full) name.
     pub fn new(config: &KafkaConfig, topic: &str) -> Result<Self> {
-        Ok(Self {
-            sender: Sender::new(config)?,
-            topic: Arc::from(topic),
-        })
+        Ok(Self { sender: Sender::new(config)?, topic: Arc::from(topic) })
     }
 
     /// Writes the requests, keyed by customer; returns when the broker has acknowledged all.
@@ -158,9 +125,7 @@ pub struct ProducerLimits {
 
 impl Default for ProducerLimits {
     fn default() -> Self {
-        Self {
-            max_in_flight: 20_000,
-        }
+        Self { max_in_flight: 20_000 }
     }
 }
 
@@ -201,11 +166,7 @@ impl Producer {
     /// Puts a message on its way, waiting while too many are. It is sent until it is acknowledged; [`Producer::flush`]
     /// says whether that was done.
     pub async fn send(&self, message: Message<'_>) -> Result<()> {
-        let place = self
-            .queue
-            .reserve()
-            .await
-            .map_err(|_| StreamError::Closed)?;
+        let place = self.queue.reserve().await.map_err(|_| StreamError::Closed)?;
         place.send(Queued::Message(self.sender.begin(outgoing(message))));
         Ok(())
     }
@@ -213,10 +174,7 @@ impl Producer {
     /// Waits until every message sent so far is acknowledged; the first failure since the last flush, if there was one.
     pub async fn flush(&self) -> Result<()> {
         let (done, flushed) = oneshot::channel();
-        self.queue
-            .send(Queued::Flush(done))
-            .await
-            .map_err(|_| StreamError::Closed)?;
+        self.queue.send(Queued::Flush(done)).await.map_err(|_| StreamError::Closed)?;
         flushed.await.unwrap_or(Err(StreamError::Closed))
     }
 }
@@ -251,15 +209,9 @@ async fn settle(sender: &Sender, pending: &mut Vec<Pending>, failed: &mut Option
 
 fn outgoing(message: Message<'_>) -> Outgoing {
     let headers = (!message.headers.is_empty()).then(|| {
-        message.headers.iter().fold(
-            OwnedHeaders::new_with_capacity(message.headers.len()),
-            |headers, (key, value)| {
-                headers.insert(Header {
-                    key,
-                    value: Some(*value),
-                })
-            },
-        )
+        message.headers.iter().fold(OwnedHeaders::new_with_capacity(message.headers.len()), |headers, (key, value)| {
+            headers.insert(Header { key, value: Some(*value) })
+        })
     });
     Outgoing {
         topic: Arc::from(message.topic),

@@ -28,32 +28,19 @@ impl Plan {
     /// As the metadata of a commit of `offset`.
     pub fn encode(&self, offset: i64) -> Result<String> {
         use std::fmt::Write;
-        let mut text = format!(
-            "{FORMAT} {} {:x} {:016x} ",
-            self.topic_id.simple(),
-            self.lease_ms,
-            self.decision_hash
-        );
+        let mut text = format!("{FORMAT} {} {:x} {:016x} ", self.topic_id.simple(), self.lease_ms, self.decision_hash);
         let mut before = offset;
         for (index, end) in self.ends.iter().enumerate() {
-            let length = end
-                .checked_sub(before)
-                .filter(|length| *length > 0)
-                .ok_or_else(|| {
-                    StreamError::PlanInvalid(format!(
-                        "batch {index} would end at {end}, before it begins at {before}"
-                    ))
-                })?;
+            let length = end.checked_sub(before).filter(|length| *length > 0).ok_or_else(|| {
+                StreamError::PlanInvalid(format!("batch {index} would end at {end}, before it begins at {before}"))
+            })?;
             let separator = if index == 0 { "" } else { "," };
             // Writing to a string cannot fail.
             let _ = write!(text, "{separator}{length:x}");
             before = *end;
         }
         if text.len() > MAX_BYTES {
-            return Err(StreamError::PlanTooLarge {
-                ends: self.ends.len(),
-                bytes: text.len(),
-            });
+            return Err(StreamError::PlanTooLarge { ends: self.ends.len(), bytes: text.len() });
         }
         Ok(text)
     }
@@ -86,19 +73,12 @@ fn parse(metadata: &str, offset: i64) -> Option<Plan> {
     let mut ends = Vec::new();
     if !lengths.is_empty() {
         for length in lengths.split(',') {
-            let length = i64::from_str_radix(length, 16)
-                .ok()
-                .filter(|length| *length > 0)?;
+            let length = i64::from_str_radix(length, 16).ok().filter(|length| *length > 0)?;
             end = end.checked_add(length)?;
             ends.push(end);
         }
     }
-    Some(Plan {
-        topic_id,
-        lease_ms,
-        decision_hash,
-        ends,
-    })
+    Some(Plan { topic_id, lease_ms, decision_hash, ends })
 }
 
 #[cfg(test)]
@@ -107,21 +87,13 @@ mod tests {
     use proptest::prelude::*;
 
     fn plan(ends: Vec<i64>) -> Plan {
-        Plan {
-            topic_id: Uuid::from_u128(7),
-            lease_ms: 60_000,
-            decision_hash: 0xfeed,
-            ends,
-        }
+        Plan { topic_id: Uuid::from_u128(7), lease_ms: 60_000, decision_hash: 0xfeed, ends }
     }
 
     #[test]
     fn reads_as_it_should_in_kafkas_tools() {
         let text = plan(vec![110, 111]).encode(100).unwrap();
-        assert_eq!(
-            text,
-            "tributary1 00000000000000000000000000000007 ea60 000000000000feed a,1"
-        );
+        assert_eq!(text, "tributary1 00000000000000000000000000000007 ea60 000000000000feed a,1");
     }
 
     #[test]
@@ -133,22 +105,11 @@ mod tests {
     #[test]
     fn foreign_metadata_is_an_error_and_none_is_none() {
         assert_eq!(Plan::decode("", 5).unwrap(), None);
-        for text in [
-            "x",
-            "tributary2 0 0 0 1",
-            "tributary1 0 0 0",
-            "NO_METADATA",
-            "tributary1 a b c d e f",
-        ] {
+        for text in ["x", "tributary2 0 0 0 1", "tributary1 0 0 0", "NO_METADATA", "tributary1 a b c d e f"] {
             assert!(Plan::decode(text, 5).is_err(), "{text}");
         }
         let good = plan(vec![10]).encode(5).unwrap();
-        for bad in [
-            format!("{good},0"),
-            format!("{good},-1"),
-            format!("{good},7fffffffffffffff"),
-            format!("{good} "),
-        ] {
+        for bad in [format!("{good},0"), format!("{good},-1"), format!("{good},7fffffffffffffff"), format!("{good} ")] {
             assert!(Plan::decode(&bad, 5).is_err(), "{bad}");
         }
     }

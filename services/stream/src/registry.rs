@@ -73,24 +73,11 @@ impl SchemaRegistry {
         }
         let authorization = config.username.as_ref().map(|username| {
             let password = config.password.as_deref().unwrap_or_default();
-            format!(
-                "Basic {}",
-                BASE64_STANDARD.encode(format!("{username}:{password}"))
-            )
+            format!("Basic {}", BASE64_STANDARD.encode(format!("{username}:{password}")))
         });
-        let agent = ureq::Agent::config_builder()
-            .timeout_global(Some(WAIT))
-            .http_status_as_error(false)
-            .build()
-            .into();
+        let agent = ureq::Agent::config_builder().timeout_global(Some(WAIT)).http_status_as_error(false).build().into();
         Ok(Some(Self {
-            inner: Arc::new(Inner {
-                url,
-                authorization,
-                agent,
-                known: Mutex::default(),
-                absent: Mutex::default(),
-            }),
+            inner: Arc::new(Inner { url, authorization, agent, known: Mutex::default(), absent: Mutex::default() }),
         }))
     }
 
@@ -101,21 +88,13 @@ impl SchemaRegistry {
         if let Some(schema) = self.inner.known.lock().get(&id) {
             return Ok(Some(Arc::clone(schema)));
         }
-        if self
-            .inner
-            .absent
-            .lock()
-            .get(&id)
-            .is_some_and(|since| since.elapsed() < ABSENT_FOR)
-        {
+        if self.inner.absent.lock().get(&id).is_some_and(|since| since.elapsed() < ABSENT_FOR) {
             return Ok(None);
         }
         let mut backoff = Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
         loop {
             let inner = Arc::clone(&self.inner);
-            let answer = task::spawn_blocking(move || inner.fetch(id))
-                .await
-                .unwrap_or(Err(Failure::Closed));
+            let answer = task::spawn_blocking(move || inner.fetch(id)).await.unwrap_or(Err(Failure::Closed));
             match answer {
                 Ok(Some(schema)) => {
                     let schema: Arc<str> = Arc::from(schema);
@@ -129,11 +108,7 @@ impl SchemaRegistry {
                 Err(Failure::Closed) => return Err(StreamError::Closed),
                 Err(Failure::Refused(reason)) => return Err(StreamError::Registry(reason)),
                 Err(Failure::Away(reason)) => {
-                    tracing::warn!(
-                        id,
-                        reason,
-                        "the schema registry does not answer, asking again"
-                    );
+                    tracing::warn!(id, reason, "the schema registry does not answer, asking again");
                     tokio::time::sleep(backoff.next_delay()).await;
                 }
             }
@@ -184,8 +159,7 @@ impl Inner {
             return Ok(None);
         }
         // A primitive type may stand there without quotes.
-        let mut schema =
-            serde_json::from_str(&answer.schema).unwrap_or(Value::String(answer.schema));
+        let mut schema = serde_json::from_str(&answer.schema).unwrap_or(Value::String(answer.schema));
         for reference in answer.references {
             let subject = percent_encoded(&reference.subject);
             let path = format!("/subjects/{subject}/versions/{}", reference.version);
@@ -201,42 +175,31 @@ impl Inner {
     }
 
     fn get(&self, path: &str) -> Result<Option<Answer>, Failure> {
-        let mut request = self.agent.get(format!("{}{path}", self.url)).header(
-            "accept",
-            "application/vnd.schemaregistry.v1+json, application/json",
-        );
+        let mut request = self
+            .agent
+            .get(format!("{}{path}", self.url))
+            .header("accept", "application/vnd.schemaregistry.v1+json, application/json");
         if let Some(authorization) = &self.authorization {
             request = request.header("authorization", authorization);
         }
-        let mut response = request
-            .call()
-            .map_err(|error| Failure::Away(error.to_string()))?;
+        let mut response = request.call().map_err(|error| Failure::Away(error.to_string()))?;
         match response.status().as_u16() {
             200 => {
-                let text = response
-                    .body_mut()
-                    .read_to_string()
-                    .map_err(|error| Failure::Away(error.to_string()))?;
-                serde_json::from_str(&text).map(Some).map_err(|error| {
-                    Failure::Away(format!("the answer is not the registry's: {error}"))
-                })
+                let text = response.body_mut().read_to_string().map_err(|error| Failure::Away(error.to_string()))?;
+                serde_json::from_str(&text)
+                    .map(Some)
+                    .map_err(|error| Failure::Away(format!("the answer is not the registry's: {error}")))
             }
             404 => {
                 // Only the registry's own "no such schema, subject or version" counts: a proxy's 404 does not.
                 let text = response.body_mut().read_to_string().unwrap_or_default();
-                let code = serde_json::from_str::<Value>(&text)
-                    .ok()
-                    .and_then(|body| body.get("error_code")?.as_i64());
+                let code = serde_json::from_str::<Value>(&text).ok().and_then(|body| body.get("error_code")?.as_i64());
                 match code {
                     Some(40401..=40403) => Ok(None),
-                    _ => Err(Failure::Away(format!(
-                        "404 without a registry's error code for {path}"
-                    ))),
+                    _ => Err(Failure::Away(format!("404 without a registry's error code for {path}"))),
                 }
             }
-            status @ (401 | 403) => Err(Failure::Refused(format!(
-                "status {status}: check its user name and password"
-            ))),
+            status @ (401 | 403) => Err(Failure::Refused(format!("status {status}: check its user name and password"))),
             status => Err(Failure::Away(format!("status {status}"))),
         }
     }
@@ -247,17 +210,10 @@ fn write_in(schema: &mut Value, name: &str, definition: &mut Option<Value>) {
     write_in_namespace(schema, name, definition, "");
 }
 
-fn write_in_namespace(
-    schema: &mut Value,
-    name: &str,
-    definition: &mut Option<Value>,
-    namespace: &str,
-) {
+fn write_in_namespace(schema: &mut Value, name: &str, definition: &mut Option<Value>, namespace: &str) {
     match schema {
         Value::String(used) if definition.is_some() => {
-            let qualified = !used.contains('.')
-                && !namespace.is_empty()
-                && format!("{namespace}.{used}") == name;
+            let qualified = !used.contains('.') && !namespace.is_empty() && format!("{namespace}.{used}") == name;
             if used == name || qualified {
                 *schema = definition.take().unwrap_or_default();
             }
@@ -268,28 +224,18 @@ fn write_in_namespace(
             }
         }
         Value::Object(object) => {
-            let own = object
-                .get("namespace")
-                .and_then(Value::as_str)
-                .map(str::to_owned);
+            let own = object.get("namespace").and_then(Value::as_str).map(str::to_owned);
             let from_name = || {
                 let (namespace, _) = object.get("name")?.as_str()?.rsplit_once('.')?;
                 Some(namespace.to_owned())
             };
-            let namespace = own
-                .or_else(from_name)
-                .unwrap_or_else(|| namespace.to_owned());
+            let namespace = own.or_else(from_name).unwrap_or_else(|| namespace.to_owned());
             for key in ["type", "items", "values"] {
                 if let Some(inner) = object.get_mut(key) {
                     write_in_namespace(inner, name, definition, &namespace);
                 }
             }
-            for field in object
-                .get_mut("fields")
-                .and_then(Value::as_array_mut)
-                .into_iter()
-                .flatten()
-            {
+            for field in object.get_mut("fields").and_then(Value::as_array_mut).into_iter().flatten() {
                 if let Some(inner) = field.get_mut("type") {
                     write_in_namespace(inner, name, definition, &namespace);
                 }

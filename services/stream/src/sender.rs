@@ -46,23 +46,14 @@ pub(crate) struct Pending {
 impl Sender {
     pub(crate) fn new(config: &KafkaConfig) -> Result<Self> {
         let producer = RwLock::new(create(config)?);
-        Ok(Self {
-            inner: Arc::new(Inner {
-                config: config.clone(),
-                producer,
-            }),
-        })
+        Ok(Self { inner: Arc::new(Inner { config: config.clone(), producer }) })
     }
 
     /// Hands a message to librdkafka, which keeps those of one partition in order.
     pub(crate) fn begin(&self, outgoing: Outgoing) -> Pending {
         let producer = Arc::clone(&self.inner.producer.read());
         let first = enqueue(&producer, &outgoing);
-        Pending {
-            outgoing,
-            producer,
-            first,
-        }
+        Pending { outgoing, producer, first }
     }
 
     /// Waits until all are acknowledged, sending again those that failed as often as it takes; their offsets. One ends
@@ -74,23 +65,13 @@ impl Sender {
         loop {
             let mut again = Vec::new();
             let mut trouble = None;
-            for (
-                index,
-                Pending {
-                    outgoing,
-                    producer,
-                    first,
-                },
-            ) in pending
-            {
+            for (index, Pending { outgoing, producer, first }) in pending {
                 let result = match first {
                     Ok(delivery) => delivered(delivery).await,
                     Err(error) => Err(error),
                 };
                 match result {
-                    Err(error)
-                        if producer.client().fatal_error().is_some() || error.is_retriable() =>
-                    {
+                    Err(error) if producer.client().fatal_error().is_some() || error.is_retriable() => {
                         trouble = Some((error, producer));
                         again.push((index, outgoing));
                     }
@@ -107,26 +88,16 @@ impl Sender {
             {
                 tracing::error!(%error, "cannot replace a producer that is broken");
             }
-            pending = again
-                .into_iter()
-                .map(|(index, outgoing)| (index, self.begin(outgoing)))
-                .collect();
+            pending = again.into_iter().map(|(index, outgoing)| (index, self.begin(outgoing))).collect();
         }
     }
 
     /// Sends all and waits for all; their offsets.
-    pub(crate) async fn send_all(
-        &self,
-        messages: impl IntoIterator<Item = Outgoing>,
-    ) -> Result<Vec<i64>> {
+    pub(crate) async fn send_all(&self, messages: impl IntoIterator<Item = Outgoing>) -> Result<Vec<i64>> {
         let mut messages = messages.into_iter().peekable();
         let mut offsets = Vec::new();
         while messages.peek().is_some() {
-            let pending = messages
-                .by_ref()
-                .take(WINDOW)
-                .map(|message| self.begin(message))
-                .collect();
+            let pending = messages.by_ref().take(WINDOW).map(|message| self.begin(message)).collect();
             for settled in self.settle(pending).await {
                 offsets.push(settled?);
             }
@@ -150,12 +121,8 @@ impl Sender {
 }
 
 fn create(config: &KafkaConfig) -> Result<Native> {
-    let producer = config
-        .producer_client()?
-        .create_with_context(LogContext::default());
-    producer
-        .map(Arc::new)
-        .map_err(StreamError::kafka("create a producer"))
+    let producer = config.producer_client()?.create_with_context(LogContext::default());
+    producer.map(Arc::new).map_err(StreamError::kafka("create a producer"))
 }
 
 fn enqueue(producer: &Native, outgoing: &Outgoing) -> Result<DeliveryFuture> {
@@ -167,21 +134,13 @@ fn enqueue(producer: &Native, outgoing: &Outgoing) -> Result<DeliveryFuture> {
         timestamp: None,
         headers: outgoing.headers.clone(),
     };
-    producer
-        .send_result(record)
-        .map_err(|(error, _)| StreamError::Kafka {
-            doing: DOING,
-            error,
-        })
+    producer.send_result(record).map_err(|(error, _)| StreamError::Kafka { doing: DOING, error })
 }
 
 async fn delivered(delivery: DeliveryFuture) -> Result<i64> {
     match delivery.await {
         Ok(Ok(delivery)) => Ok(delivery.offset),
-        Ok(Err((error, _))) => Err(StreamError::Kafka {
-            doing: DOING,
-            error,
-        }),
+        Ok(Err((error, _))) => Err(StreamError::Kafka { doing: DOING, error }),
         // The producer was dropped with the message still in it.
         Err(_) => Err(StreamError::Closed),
     }

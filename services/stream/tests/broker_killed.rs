@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use devstack::{Options, Part, Progress, Stack};
 use schemas::{Command, Edge, Identifier, Key, LinkProvenance};
 use stream::{
-    ConsumerLimits, Follower, LogApplier, LogProducer, Message, PartitionId, Plan, Producer,
-    ProducerLimits, RulesEntry, StreamError,
+    ConsumerLimits, Follower, LogApplier, LogProducer, Message, PartitionId, Plan, Producer, ProducerLimits,
+    RulesEntry, StreamError,
 };
 use support::{Member, World};
 
@@ -36,33 +36,18 @@ impl Broker {
         options.progress = Progress::Silent;
         let stack = Arc::new(Stack::new(options));
         let up = Arc::clone(&stack);
-        let endpoints = tokio::task::spawn_blocking(move || up.up())
-            .await
-            .unwrap()
-            .unwrap();
-        (
-            Self {
-                stack,
-                _folder: folder,
-            },
-            endpoints.brokers,
-        )
+        let endpoints = tokio::task::spawn_blocking(move || up.up()).await.unwrap().unwrap();
+        (Self { stack, _folder: folder }, endpoints.brokers)
     }
 
     async fn kill(&self) {
         let stack = Arc::clone(&self.stack);
-        tokio::task::spawn_blocking(move || stack.kill(Part::Kafka, 9))
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::task::spawn_blocking(move || stack.kill(Part::Kafka, 9)).await.unwrap().unwrap();
     }
 
     async fn restart(&self) {
         let stack = Arc::clone(&self.stack);
-        tokio::task::spawn_blocking(move || stack.start_one(Part::Kafka))
-            .await
-            .unwrap()
-            .unwrap();
+        tokio::task::spawn_blocking(move || stack.start_one(Part::Kafka)).await.unwrap().unwrap();
     }
 
     async fn kill_and_restart(&self) {
@@ -85,12 +70,7 @@ struct Counter {
 }
 
 impl LogApplier for Counter {
-    fn apply(
-        &self,
-        offset: i64,
-        _: i64,
-        commands: &[Command],
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    fn apply(&self, offset: i64, _: i64, commands: &[Command]) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         assert!(self.last.swap(offset, Ordering::SeqCst) <= offset);
         self.commands.fetch_add(commands.len(), Ordering::SeqCst);
         Ok(())
@@ -98,25 +78,9 @@ impl LogApplier for Counter {
 }
 
 fn link(number: u128) -> Command {
-    let edge = Edge {
-        hub: Identifier {
-            kind: 0,
-            key: Key(number),
-        },
-        other: Identifier {
-            kind: 1,
-            key: Key(!number),
-        },
-    };
-    let provenance = LinkProvenance {
-        source: "web".into(),
-        event_id: "e".into(),
-        event_time_ms: 1,
-    };
-    Command::Link {
-        edges: vec![edge],
-        provenance,
-    }
+    let edge = Edge { hub: Identifier { kind: 0, key: Key(number) }, other: Identifier { kind: 1, key: Key(!number) } };
+    let provenance = LinkProvenance { source: "web".into(), event_id: "e".into(), event_time_ms: 1 };
+    Command::Link { edges: vec![edge], provenance }
 }
 
 /// Reads everything and commits a plan for all it has read, again and again, as the engine does.
@@ -126,30 +90,15 @@ async fn read_and_commit(mut member: Member, topic_id: uuid::Uuid, count: usize)
     while member.read.values().map(Vec::len).sum::<usize>() < count {
         member.next().await;
         for (partition, owned) in &member.owned {
-            let position = member
-                .read
-                .get(partition)
-                .and_then(|read| read.last())
-                .map_or(0, |last| last.offset + 1);
+            let position = member.read.get(partition).and_then(|read| read.last()).map_or(0, |last| last.offset + 1);
             if started.insert(*partition, owned.epoch) != Some(owned.epoch) {
-                let committed = owned
-                    .committed
-                    .as_ref()
-                    .map_or(0, |committed| committed.offset);
+                let committed = owned.committed.as_ref().map_or(0, |committed| committed.offset);
                 assert!(committed <= position, "a commit that nobody made");
                 member.handle.start(*partition, owned.epoch, position);
             } else if position > 0 {
-                let plan = Plan {
-                    topic_id,
-                    lease_ms: 1000,
-                    decision_hash: 7,
-                    ends: vec![position + 1],
-                };
+                let plan = Plan { topic_id, lease_ms: 1000, decision_hash: 7, ends: vec![position + 1] };
                 let begun = Instant::now();
-                if let Err(error) = member
-                    .commit(*partition, position, &plan.encode(position).unwrap())
-                    .await
-                {
+                if let Err(error) = member.commit(*partition, position, &plan.encode(position).unwrap()).await {
                     eprintln!("commit after {:?}: {error}", begun.elapsed());
                     refused += 1;
                 }
@@ -169,19 +118,11 @@ async fn nothing_is_lost_or_doubled_when_the_broker_is_killed() {
     let log_info = world.info(&world.topics.identity_log).await;
     let log = LogProducer::new(&world.config, &log_info).unwrap();
     let counter = Arc::new(Counter::default());
-    let rules = RulesEntry {
-        hash: [1; 16],
-        rules_json: "{}".to_owned(),
-    };
+    let rules = RulesEntry { hash: [1; 16], rules_json: "{}".to_owned() };
     let applier = Arc::clone(&counter) as Arc<dyn LogApplier>;
-    let follower = Follower::spawn(&world.config, &log_info, &log, applier, rules, 0)
-        .await
-        .unwrap();
+    let follower = Follower::spawn(&world.config, &log_info, &log, applier, rules, 0).await.unwrap();
 
-    let limits = ConsumerLimits {
-        commit_timeout: Duration::from_secs(20),
-        ..ConsumerLimits::default()
-    };
+    let limits = ConsumerLimits { commit_timeout: Duration::from_secs(20), ..ConsumerLimits::default() };
     let mut member = world.join("killed", std::slice::from_ref(&info), limits);
     member.until_owns(4).await;
     let reader = tokio::spawn(read_and_commit(member, info.id, RECORDS));
@@ -191,12 +132,7 @@ async fn nothing_is_lost_or_doubled_when_the_broker_is_killed() {
     let writer = tokio::spawn(async move {
         for number in 0..RECORDS {
             let text = number.to_string();
-            let message = Message {
-                topic: &topic,
-                key: Some(text.as_bytes()),
-                payload: text.as_bytes(),
-                headers: &[],
-            };
+            let message = Message { topic: &topic, key: Some(text.as_bytes()), payload: text.as_bytes(), headers: &[] };
             producer.send(message).await.unwrap();
             if number % 100 == 0 {
                 tokio::time::sleep(Duration::from_millis(30)).await;
@@ -233,39 +169,20 @@ async fn nothing_is_lost_or_doubled_when_the_broker_is_killed() {
         .read
         .values()
         .flatten()
-        .map(|record| {
-            std::str::from_utf8(record.payload.as_ref().unwrap())
-                .unwrap()
-                .parse()
-                .unwrap()
-        })
+        .map(|record| std::str::from_utf8(record.payload.as_ref().unwrap()).unwrap().parse().unwrap())
         .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..RECORDS).collect::<Vec<_>>());
 
     // A commit that was acknowledged before a kill is there after it.
     let (partition, owned) = member.owned.iter().next().unwrap();
-    let plan = Plan {
-        topic_id: info.id,
-        lease_ms: 1000,
-        decision_hash: 8,
-        ends: vec![12],
-    };
-    member
-        .handle
-        .commit(*partition, owned.epoch, 5, plan.encode(5).unwrap())
-        .await
-        .unwrap();
+    let plan = Plan { topic_id: info.id, lease_ms: 1000, decision_hash: 8, ends: vec![12] };
+    member.handle.commit(*partition, owned.epoch, 5, plan.encode(5).unwrap()).await.unwrap();
     broker.kill_and_restart().await;
     let group = world.config.group("killed");
     let committed = world.admin.committed(&group, &info.name, 4).await.unwrap();
-    let committed = committed[usize::try_from(partition.partition).unwrap()]
-        .clone()
-        .unwrap();
-    assert_eq!(
-        Plan::decode(&committed.metadata, committed.offset).unwrap(),
-        Some(plan)
-    );
+    let committed = committed[usize::try_from(partition.partition).unwrap()].clone().unwrap();
+    assert_eq!(Plan::decode(&committed.metadata, committed.offset).unwrap(), Some(plan));
     member.handle.close().await.unwrap();
     follower.close().await;
 }
@@ -275,42 +192,20 @@ async fn a_commit_that_is_not_answered_ends_in_time_and_leaving_does_too() {
     let (broker, brokers) = Broker::start().await;
     let world = World::on(brokers).await;
     let info = world.info(&world.topics.web).await;
-    let limits = ConsumerLimits {
-        commit_timeout: Duration::from_secs(1),
-        ..ConsumerLimits::default()
-    };
+    let limits = ConsumerLimits { commit_timeout: Duration::from_secs(1), ..ConsumerLimits::default() };
     let mut member = world.join("away", std::slice::from_ref(&info), limits.clone());
     member.until_owns(4).await;
     let mut owned = member.owned.clone().into_iter();
     let ((one, first), (two, second)) = (owned.next().unwrap(), owned.next().unwrap());
-    member
-        .handle
-        .commit(one, first.epoch, 3, "before".to_owned())
-        .await
-        .unwrap();
+    member.handle.commit(one, first.epoch, 3, "before".to_owned()).await.unwrap();
 
     broker.kill().await;
     // The first waits for its own answer, the second behind it.
-    for (partition, epoch, offset) in [
-        (one, first.epoch, 4),
-        (two, second.epoch, 4),
-        (one, first.epoch, 5),
-    ] {
+    for (partition, epoch, offset) in [(one, first.epoch, 4), (two, second.epoch, 4), (one, first.epoch, 5)] {
         let begun = Instant::now();
-        let error = member
-            .handle
-            .commit(partition, epoch, offset, "away".to_owned())
-            .await
-            .unwrap_err();
-        assert!(
-            matches!(error, StreamError::CommitTimeout | StreamError::NotAssigned),
-            "{error}"
-        );
-        assert!(
-            begun.elapsed() < Duration::from_secs(3),
-            "{:?}",
-            begun.elapsed()
-        );
+        let error = member.handle.commit(partition, epoch, offset, "away".to_owned()).await.unwrap_err();
+        assert!(matches!(error, StreamError::CommitTimeout | StreamError::NotAssigned), "{error}");
+        assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     }
     broker.restart().await;
     // It goes on by itself, in the old epoch or a new one.
@@ -320,37 +215,20 @@ async fn a_commit_that_is_not_answered_ends_in_time_and_leaving_does_too() {
             member.note(event);
         }
         if let Some(owned) = member.owned.get(&one)
-            && member
-                .handle
-                .commit(one, owned.epoch, 6, "after".to_owned())
-                .await
-                .is_ok()
+            && member.handle.commit(one, owned.epoch, 6, "after".to_owned()).await.is_ok()
         {
             break;
         }
         assert!(begun.elapsed() < support::PATIENCE);
         tokio::time::sleep(Duration::from_millis(200)).await;
     }
-    let committed = world
-        .admin
-        .committed(&world.config.group("away"), &info.name, 4)
-        .await
-        .unwrap();
-    let committed = committed[usize::try_from(one.partition).unwrap()]
-        .clone()
-        .unwrap();
-    assert_eq!(
-        (committed.offset, committed.metadata.as_str()),
-        (6, "after")
-    );
+    let committed = world.admin.committed(&world.config.group("away"), &info.name, 4).await.unwrap();
+    let committed = committed[usize::try_from(one.partition).unwrap()].clone().unwrap();
+    assert_eq!((committed.offset, committed.metadata.as_str()), (6, "after"));
 
     broker.kill().await;
     let begun = Instant::now();
     member.handle.close().await.unwrap();
     eprintln!("left a group without a broker in {:?}", begun.elapsed());
-    assert!(
-        begun.elapsed() < Duration::from_secs(40),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
 }

@@ -10,28 +10,18 @@ use stream::{ConsumerEvent, ConsumerLimits, PartitionId, Plan, StreamError};
 use support::{PATIENCE, World};
 use tokio::time::timeout;
 
-const FIRST: PartitionId = PartitionId {
-    topic_index: 0,
-    partition: 0,
-};
+const FIRST: PartitionId = PartitionId { topic_index: 0, partition: 0 };
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reads_every_record_once_from_where_it_is_told_and_says_where_the_log_ends() {
     let world = World::new().await;
-    let infos = [
-        world.info(&world.topics.web).await,
-        world.info(&world.topics.form).await,
-    ];
+    let infos = [world.info(&world.topics.web).await, world.info(&world.topics.form).await];
     world.write(&world.topics.web, 0..1000).await;
     world.write(&world.topics.form, 0..100).await;
     let mut member = world.join("read", &infos, ConsumerLimits::default());
     member.until_owns(6).await;
     // Nothing comes before it is asked for.
-    assert!(
-        timeout(Duration::from_millis(700), member.events.recv())
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_millis(700), member.events.recv()).await.is_err());
     member.start_all(0);
     member.until_read(1100).await;
     while member.ends.len() < 6 {
@@ -51,9 +41,7 @@ async fn reads_every_record_once_from_where_it_is_told_and_says_where_the_log_en
     // Again, from the middle of one partition.
     let (partition, end) = (FIRST, member.ends[&FIRST]);
     member.read.clear();
-    member
-        .handle
-        .start(partition, member.owned[&partition].epoch, end - 7);
+    member.handle.start(partition, member.owned[&partition].epoch, end - 7);
     member.until_read(7).await;
     assert_eq!(member.read[&partition][0].offset, end - 7);
     member.handle.close().await.unwrap();
@@ -65,19 +53,11 @@ async fn a_plan_is_there_for_the_next_owner_and_for_the_admin() {
     let world = World::new().await;
     let info = world.info(&world.topics.web).await;
     world.write(&world.topics.web, 0..400).await;
-    let plan = Plan {
-        topic_id: info.id,
-        lease_ms: 60_000,
-        decision_hash: 42,
-        ends: (6..6 + Plan::MAX_ENDS as i64).collect(),
-    };
+    let plan =
+        Plan { topic_id: info.id, lease_ms: 60_000, decision_hash: 42, ends: (6..6 + Plan::MAX_ENDS as i64).collect() };
     let metadata = plan.encode(5).unwrap();
 
-    let mut first = world.join(
-        "plan",
-        std::slice::from_ref(&info),
-        ConsumerLimits::default(),
-    );
+    let mut first = world.join("plan", std::slice::from_ref(&info), ConsumerLimits::default());
     first.until_owns(4).await;
     first.commit(FIRST, 5, &metadata).await.unwrap();
     // The last of several wins, and they may be asked for at once.
@@ -90,14 +70,7 @@ async fn a_plan_is_there_for_the_next_owner_and_for_the_admin() {
     let committed = world.admin.committed(&group, &info.name, 4).await.unwrap();
     assert_eq!(committed[0].as_ref().unwrap().metadata, metadata);
     assert_eq!(committed[3].as_ref().unwrap().offset, 9);
-    assert_eq!(
-        world
-            .admin
-            .committed(&world.config.group("other"), &info.name, 4)
-            .await
-            .unwrap(),
-        [const { None }; 4]
-    );
+    assert_eq!(world.admin.committed(&world.config.group("other"), &info.name, 4).await.unwrap(), [const { None }; 4]);
 
     let mut second = world.join("plan", &[info], ConsumerLimits::default());
     second.until_owns(4).await;
@@ -120,10 +93,7 @@ async fn metadata_that_kafka_will_not_keep_is_refused_and_the_partition_lives_on
     let info = world.info(&world.topics.web).await;
     let mut member = world.join("large", &[info], ConsumerLimits::default());
     member.until_owns(4).await;
-    let error = member
-        .commit(FIRST, 5, &"x".repeat(5000))
-        .await
-        .unwrap_err();
+    let error = member.commit(FIRST, 5, &"x".repeat(5000)).await.unwrap_err();
     assert!(matches!(error, StreamError::Broker { .. }), "{error}");
     member.commit(FIRST, 5, "small").await.unwrap();
     member.handle.close().await.unwrap();
@@ -135,11 +105,7 @@ async fn members_share_cooperatively_and_a_past_epoch_cannot_commit() {
     let world = World::new().await;
     let info = world.info(&world.topics.web).await;
     world.write(&world.topics.web, 0..1000).await;
-    let mut first = world.join(
-        "share",
-        std::slice::from_ref(&info),
-        ConsumerLimits::default(),
-    );
+    let mut first = world.join("share", std::slice::from_ref(&info), ConsumerLimits::default());
     first.until_owns(4).await;
     first.start_all(0);
     let before = first.owned.clone();
@@ -151,20 +117,10 @@ async fn members_share_cooperatively_and_a_past_epoch_cannot_commit() {
     }
     first.until_owns(2).await;
     for (partition, owned) in &first.owned {
-        assert_eq!(
-            owned.epoch, before[partition].epoch,
-            "what stays is not touched"
-        );
+        assert_eq!(owned.epoch, before[partition].epoch, "what stays is not touched");
     }
-    let (gone, old) = before
-        .iter()
-        .find(|(partition, _)| !first.owned.contains_key(*partition))
-        .unwrap();
-    let error = first
-        .handle
-        .commit(*gone, old.epoch, 3, String::new())
-        .await
-        .unwrap_err();
+    let (gone, old) = before.iter().find(|(partition, _)| !first.owned.contains_key(*partition)).unwrap();
+    let error = first.handle.commit(*gone, old.epoch, 3, String::new()).await.unwrap_err();
     assert!(matches!(error, StreamError::NotAssigned), "{error}");
     second.commit(*gone, 4, "mine").await.unwrap();
     let kept = *first.owned.keys().next().unwrap();
@@ -178,16 +134,9 @@ async fn members_share_cooperatively_and_a_past_epoch_cannot_commit() {
     assert!(second.owned.is_empty(), "everything was revoked at the end");
     first.until_owns(4).await;
     assert_ne!(first.owned[gone].epoch, old.epoch);
-    assert_eq!(
-        first.owned[gone].committed.as_ref().unwrap().metadata,
-        "mine"
-    );
+    assert_eq!(first.owned[gone].committed.as_ref().unwrap().metadata, "mine");
     // The old epoch is dead also for its old owner, and starting in it does nothing.
-    let error = first
-        .handle
-        .commit(*gone, old.epoch, 9, String::new())
-        .await
-        .unwrap_err();
+    let error = first.handle.commit(*gone, old.epoch, 9, String::new()).await.unwrap_err();
     assert!(matches!(error, StreamError::NotAssigned), "{error}");
     first.handle.start(*gone, old.epoch, 0);
     let again = (*gone, first.owned[gone].epoch);
@@ -206,39 +155,22 @@ async fn what_is_not_consumed_is_not_read_on() {
     let world = World::new().await;
     let info = world.info(&world.topics.web).await;
     world.write(&world.topics.web, 0..20_000).await;
-    let limits = ConsumerLimits {
-        buffer_bytes_per_partition: 64 * 1024,
-        chunk_bytes: 16 * 1024,
-        ..Default::default()
-    };
+    let limits = ConsumerLimits { buffer_bytes_per_partition: 64 * 1024, chunk_bytes: 16 * 1024, ..Default::default() };
     let mut member = world.join("bounded", &[info], limits);
     member.until_owns(4).await;
     member.start_all(0);
     // Take in without giving back, until nothing more comes.
     let mut held = Vec::new();
     while let Ok(Some(event)) = timeout(Duration::from_secs(2), member.events.recv()).await {
-        if let ConsumerEvent::Records {
-            partition,
-            epoch,
-            ref records,
-            bytes,
-        } = event
-        {
+        if let ConsumerEvent::Records { partition, epoch, ref records, bytes } = event {
             let read = member.read.entry(partition).or_default();
             read.extend(records.iter().cloned());
             held.push((partition, epoch, bytes));
         }
     }
     for partition in member.owned.keys() {
-        let bytes: usize = held
-            .iter()
-            .filter(|(held, ..)| held == partition)
-            .map(|(.., bytes)| bytes)
-            .sum();
-        assert!(
-            (60 * 1024..80 * 1024).contains(&bytes),
-            "{partition:?} holds {bytes}"
-        );
+        let bytes: usize = held.iter().filter(|(held, ..)| held == partition).map(|(.., bytes)| bytes).sum();
+        assert!((60 * 1024..80 * 1024).contains(&bytes), "{partition:?} holds {bytes}");
     }
     // Given back, everything comes, once.
     for (partition, epoch, bytes) in held {
@@ -249,12 +181,7 @@ async fn what_is_not_consumed_is_not_read_on() {
         .read
         .values()
         .flatten()
-        .map(|record| {
-            std::str::from_utf8(record.payload.as_ref().unwrap())
-                .unwrap()
-                .parse()
-                .unwrap()
-        })
+        .map(|record| std::str::from_utf8(record.payload.as_ref().unwrap()).unwrap().parse().unwrap())
         .collect();
     numbers.sort_unstable();
     assert_eq!(numbers, (0..20_000).collect::<Vec<_>>());
@@ -274,11 +201,7 @@ async fn the_engines_own_pause_holds_until_it_is_lifted() {
     member.handle.pause(FIRST, epoch);
     tokio::time::sleep(Duration::from_millis(300)).await;
     world.write(&world.topics.ad_spend, 0..10).await;
-    assert!(
-        timeout(Duration::from_secs(1), member.events.recv())
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_secs(1), member.events.recv()).await.is_err());
     member.handle.resume(FIRST, epoch);
     member.until_read(10).await;
     member.handle.close().await.unwrap();
@@ -293,23 +216,10 @@ async fn an_offset_that_is_not_in_the_log_is_told_with_its_partition() {
     member.until_owns(1).await;
     let epoch = member.owned[&FIRST].epoch;
     member.handle.start(FIRST, epoch, 1000);
-    let event = timeout(PATIENCE, member.events.recv())
-        .await
-        .unwrap()
-        .unwrap();
-    let ConsumerEvent::Error {
-        partition,
-        fatal,
-        error,
-    } = event
-    else {
-        panic!("{event:?}")
-    };
+    let event = timeout(PATIENCE, member.events.recv()).await.unwrap().unwrap();
+    let ConsumerEvent::Error { partition, fatal, error } = event else { panic!("{event:?}") };
     assert_eq!((partition, fatal), (Some((FIRST, epoch)), false));
-    assert!(
-        matches!(error, StreamError::OffsetOutOfRange { offset: 1000 }),
-        "{error}"
-    );
+    assert!(matches!(error, StreamError::OffsetOutOfRange { offset: 1000 }), "{error}");
     member.handle.close().await.unwrap();
     world.clean_up().await;
 }
@@ -328,27 +238,11 @@ async fn a_topic_that_is_recreated_while_it_is_read_stops_the_consumer() {
 
     stale.partitions = fresh.partitions;
     let mut member = world.join("recreated", &[stale], ConsumerLimits::default());
-    let event = timeout(PATIENCE, member.events.recv())
-        .await
-        .unwrap()
-        .unwrap();
+    let event = timeout(PATIENCE, member.events.recv()).await.unwrap().unwrap();
     assert!(
-        matches!(
-            event,
-            ConsumerEvent::Error {
-                fatal: true,
-                error: StreamError::TopicRecreated { .. },
-                ..
-            }
-        ),
+        matches!(event, ConsumerEvent::Error { fatal: true, error: StreamError::TopicRecreated { .. }, .. }),
         "{event:?}"
     );
-    assert!(
-        timeout(PATIENCE, member.events.recv())
-            .await
-            .unwrap()
-            .is_none(),
-        "it has ended"
-    );
+    assert!(timeout(PATIENCE, member.events.recv()).await.unwrap().is_none(), "it has ended");
     world.clean_up().await;
 }

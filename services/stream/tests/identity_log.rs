@@ -26,27 +26,16 @@ impl Applied {
 }
 
 impl LogApplier for Applied {
-    fn apply(
-        &self,
-        offset: i64,
-        time_ms: i64,
-        commands: &[Command],
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+    fn apply(&self, offset: i64, time_ms: i64, commands: &[Command]) -> Result<(), Box<dyn Error + Send + Sync>> {
         let mut state = self.0.lock().unwrap();
-        assert!(
-            state.1.last().is_none_or(|last| *last < offset),
-            "once, and in order"
-        );
+        assert!(state.1.last().is_none_or(|last| *last < offset), "once, and in order");
         assert!(time_ms > 0);
         let mut hasher = DefaultHasher::new();
         (state.0, offset, time_ms, format!("{commands:?}")).hash(&mut hasher);
         state.0 = hasher.finish();
         state.1.push(offset);
         state.2 += commands.len();
-        if commands
-            .iter()
-            .any(|command| matches!(command, Command::Link { edges, .. } if edges.is_empty()))
-        {
+        if commands.iter().any(|command| matches!(command, Command::Link { edges, .. } if edges.is_empty())) {
             return Err("a link without edges".into());
         }
         Ok(())
@@ -54,19 +43,9 @@ impl LogApplier for Applied {
 }
 
 fn link(number: u64) -> Command {
-    let identifier = |kind, key| Identifier {
-        kind,
-        key: Key(key),
-    };
-    let edges = vec![Edge {
-        hub: identifier(0, u128::from(number)),
-        other: identifier(1, u128::from(number) << 64),
-    }];
-    let provenance = LinkProvenance {
-        source: "web".into(),
-        event_id: format!("e{number}").into(),
-        event_time_ms: 1,
-    };
+    let identifier = |kind, key| Identifier { kind, key: Key(key) };
+    let edges = vec![Edge { hub: identifier(0, u128::from(number)), other: identifier(1, u128::from(number) << 64) }];
+    let provenance = LinkProvenance { source: "web".into(), event_id: format!("e{number}").into(), event_time_ms: 1 };
     Command::Link { edges, provenance }
 }
 
@@ -88,26 +67,14 @@ impl Log {
         let world = World::new().await;
         let info = world.info(&world.topics.identity_log).await;
         let producer = LogProducer::new(&world.config, &info).unwrap();
-        Self {
-            world,
-            info,
-            producer,
-        }
+        Self { world, info, producer }
     }
 
     async fn follow(&self, rules: RulesEntry) -> (Follower, Arc<Applied>) {
         let applied = Arc::new(Applied::default());
         let applier = Arc::clone(&applied) as Arc<dyn LogApplier>;
-        let follower = Follower::spawn(
-            &self.world.config,
-            &self.info,
-            &self.producer,
-            applier,
-            rules,
-            0,
-        )
-        .await
-        .unwrap();
+        let follower =
+            Follower::spawn(&self.world.config, &self.info, &self.producer, applier, rules, 0).await.unwrap();
         (follower, applied)
     }
 }
@@ -127,9 +94,7 @@ async fn two_followers_and_a_late_one_reach_the_same_state() {
             tokio::spawn(async move {
                 let mut last = None;
                 for batch in 0..25 {
-                    let commands: Vec<Command> = (0..40)
-                        .map(|n| link(writer << 32 | batch << 16 | n))
-                        .collect();
+                    let commands: Vec<Command> = (0..40).map(|n| link(writer << 32 | batch << 16 | n)).collect();
                     last = producer.append(&commands).await.unwrap();
                 }
                 last.unwrap()
@@ -152,10 +117,7 @@ async fn two_followers_and_a_late_one_reach_the_same_state() {
     assert_eq!(late.lag(), 0);
 
     one.close().await;
-    assert!(matches!(
-        one.wait_applied(last + 1).await,
-        Err(StreamError::Closed)
-    ));
+    assert!(matches!(one.wait_applied(last + 1).await, Err(StreamError::Closed)));
     log.world.clean_up().await;
 }
 
@@ -190,12 +152,7 @@ async fn other_rules_are_refused_with_what_differs() {
     one.wait_caught_up().await.unwrap();
     let (two, applied) = log.follow(rules(4)).await;
     let error = two.wait_caught_up().await.unwrap_err();
-    assert!(
-        error
-            .to_string()
-            .contains("types[phone].max_links is 3 in the log and 4 here"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("types[phone].max_links is 3 in the log and 4 here"), "{error}");
     assert!(two.failure().is_some());
     assert_eq!(applied.fingerprint().1, 0, "nothing was applied");
     log.world.clean_up().await;
@@ -207,20 +164,14 @@ async fn a_log_without_rules_or_with_foreign_bytes_is_not_followed() {
     log.producer.append(&[link(1)]).await.unwrap();
     let (follower, _) = log.follow(rules(3)).await;
     let error = follower.wait_caught_up().await.unwrap_err();
-    assert!(
-        error.to_string().contains("does not begin with its rules"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("does not begin with its rules"), "{error}");
 
     let log = Log::new().await;
     let (follower, applied) = log.follow(rules(3)).await;
     log.world.write(&log.world.topics.identity_log, 7..8).await;
     log.producer.append(&[link(1)]).await.unwrap();
     let error = follower.wait_applied(2).await.unwrap_err();
-    assert!(
-        matches!(error, StreamError::Log { offset: 1, .. }),
-        "{error}"
-    );
+    assert!(matches!(error, StreamError::Log { offset: 1, .. }), "{error}");
     assert_eq!((follower.applied(), applied.fingerprint().1), (0, 1));
     log.world.clean_up().await;
 }
@@ -229,23 +180,10 @@ async fn a_log_without_rules_or_with_foreign_bytes_is_not_followed() {
 async fn a_command_that_cannot_be_applied_stops_the_follower() {
     let log = Log::new().await;
     let (follower, _) = log.follow(rules(3)).await;
-    let Command::Link { provenance, .. } = link(1) else {
-        unreachable!()
-    };
-    let last = log
-        .producer
-        .append(&[Command::Link {
-            edges: vec![],
-            provenance,
-        }])
-        .await
-        .unwrap()
-        .unwrap();
+    let Command::Link { provenance, .. } = link(1) else { unreachable!() };
+    let last = log.producer.append(&[Command::Link { edges: vec![], provenance }]).await.unwrap().unwrap();
     let error = follower.wait_applied(last).await.unwrap_err();
-    assert!(
-        error.to_string().contains("a link without edges"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("a link without edges"), "{error}");
     log.world.clean_up().await;
 }
 
@@ -254,11 +192,7 @@ async fn a_wait_for_what_is_not_there_waits() {
     let log = Log::new().await;
     let (follower, _) = log.follow(rules(3)).await;
     follower.wait_caught_up().await.unwrap();
-    assert!(
-        timeout(Duration::from_millis(500), follower.wait_applied(1))
-            .await
-            .is_err()
-    );
+    assert!(timeout(Duration::from_millis(500), follower.wait_applied(1)).await.is_err());
     log.producer.append(&[link(1)]).await.unwrap();
     follower.wait_applied(1).await.unwrap();
     log.world.clean_up().await;
@@ -266,14 +200,6 @@ async fn a_wait_for_what_is_not_there_waits() {
 
 #[tokio::test]
 async fn a_log_of_two_partitions_is_refused() {
-    let info = stream::TopicInfo {
-        name: "log".into(),
-        id: uuid::Uuid::nil(),
-        partitions: 2,
-        log_append_time: true,
-    };
-    assert!(matches!(
-        LogProducer::new(&KafkaConfig::default(), &info),
-        Err(StreamError::Config(_))
-    ));
+    let info = stream::TopicInfo { name: "log".into(), id: uuid::Uuid::nil(), partitions: 2, log_append_time: true };
+    assert!(matches!(LogProducer::new(&KafkaConfig::default(), &info), Err(StreamError::Config(_))));
 }

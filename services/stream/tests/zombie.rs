@@ -29,22 +29,14 @@ async fn sleeper() {
         ..KafkaConfig::default()
     };
     let admin = stream::Admin::connect(&config).unwrap();
-    let info = admin
-        .describe_topics(&[&config.topic("ad.spend")])
-        .await
-        .unwrap();
-    let (handle, events) =
-        GroupConsumer::spawn(&config, &config.group("z"), info, ConsumerLimits::default()).unwrap();
+    let info = admin.describe_topics(&[&config.topic("ad.spend")]).await.unwrap();
+    let (handle, events) = GroupConsumer::spawn(&config, &config.group("z"), info, ConsumerLimits::default()).unwrap();
     let mut member = Member::of(handle, events);
     member.until_owns(1).await;
     let (partition, owned) = member.owned.clone().into_iter().next().unwrap();
     // Commits in the first epoch, whatever else is told, until it is refused.
     for number in 1.. {
-        match member
-            .handle
-            .commit(partition, owned.epoch, number, "sleeper".to_owned())
-            .await
-        {
+        match member.handle.commit(partition, owned.epoch, number, "sleeper".to_owned()).await {
             Ok(()) => println!("committed"),
             Err(StreamError::NotAssigned) => {
                 println!("refused");
@@ -60,10 +52,7 @@ struct Sleeper(Child);
 
 impl Sleeper {
     fn signal(&self, name: &str) {
-        let status = Command::new("kill")
-            .args([name, &self.0.id().to_string()])
-            .status()
-            .unwrap();
+        let status = Command::new("kill").args([name, &self.0.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 }
@@ -84,9 +73,7 @@ async fn who_slept_too_long_cannot_commit() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let mut lines = BufReader::new(child.stdout.take().unwrap())
-        .lines()
-        .map_while(Result::ok);
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines().map_while(Result::ok);
     let sleeper = Sleeper(child);
     assert!(lines.any(|line| line == "committed"));
 
@@ -102,20 +89,10 @@ async fn who_slept_too_long_cannot_commit() {
 
     sleeper.signal("-CONT");
     // What it had under way when it was stopped may still be acknowledged to it; then it is refused.
-    let told: Vec<String> = lines
-        .take_while(|line| !line.starts_with("test "))
-        .collect();
-    assert!(
-        told.iter()
-            .all(|line| line == "committed" || line == "refused"),
-        "{told:?}"
-    );
+    let told: Vec<String> = lines.take_while(|line| !line.starts_with("test ")).collect();
+    assert!(told.iter().all(|line| line == "committed" || line == "refused"), "{told:?}");
     assert!(told.iter().any(|line| line == "refused"), "{told:?}");
-    let committed = world
-        .admin
-        .committed(&world.config.group("z"), &info.name, 1)
-        .await
-        .unwrap();
+    let committed = world.admin.committed(&world.config.group("z"), &info.name, 1).await.unwrap();
     assert_eq!(committed[0].as_ref().unwrap().metadata, "awake");
     drop(sleeper);
     member.handle.close().await.unwrap();

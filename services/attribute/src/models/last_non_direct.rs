@@ -6,9 +6,6 @@ const DIRECT: &str = "Direct";
 
 /// All to the last touch whose channel is not Direct; to the last one when all are.
 pub(super) fn weights(path: &[&TouchRow]) -> Vec<u64> {
-    let index = path
-        .iter()
-        .rposition(|touch| touch.channel != DIRECT)
-        .unwrap_or(path.len().saturating_sub(1));
+    let index = path.iter().rposition(|touch| touch.channel != DIRECT).unwrap_or(path.len().saturating_sub(1));
     super::all_to(index, path.len())
 }

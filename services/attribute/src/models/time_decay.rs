@@ -19,14 +19,7 @@ pub(super) fn weights(path: &[&TouchRow], half_life_ms: i64) -> Vec<u64> {
     let Some(newest) = path.last() else {
         return Vec::new();
     };
-    path.iter()
-        .map(|touch| {
-            weight(
-                newest.touch_time_ms.abs_diff(touch.touch_time_ms),
-                half_life_ms,
-            )
-        })
-        .collect()
+    path.iter().map(|touch| weight(newest.touch_time_ms.abs_diff(touch.touch_time_ms), half_life_ms)).collect()
 }
 
 /// 2^(−age/half-life) in fixed point, rounded down at each step.
@@ -84,10 +77,7 @@ mod tests {
     /// The same on every machine: whoever changes the arithmetic changes stored credits, and sees it here.
     #[test]
     fn the_bits_are_pinned() {
-        assert_eq!(
-            FACTORS[0], 3_260_954_456_333_195_553,
-            "2^62 / √2, rounded down"
-        );
+        assert_eq!(FACTORS[0], 3_260_954_456_333_195_553, "2^62 / √2, rounded down");
         assert_eq!(weight(1, WEEK), 4_611_686_013_217_560_076);
         assert_eq!(weight(3_600_000, WEEK), 4_592_697_971_908_000_307);
         assert_eq!(weight(123_456_789, WEEK), 4_003_234_154_541_000_219);
@@ -99,10 +89,7 @@ mod tests {
         for age in (0..4 * WEEK.unsigned_abs()).step_by(9_876_543) {
             let exact = 2f64.powf(-(age as f64) / WEEK as f64);
             let fixed = weight(age, WEEK) as f64 / ONE as f64;
-            assert!(
-                (fixed / exact - 1.0).abs() < 1e-9,
-                "{age} ms: {fixed} is not {exact}"
-            );
+            assert!((fixed / exact - 1.0).abs() < 1e-9, "{age} ms: {fixed} is not {exact}");
         }
     }
 

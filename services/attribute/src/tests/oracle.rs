@@ -14,12 +14,7 @@ struct Fraction {
 }
 
 /// Compares credits with the oracle's. `path` holds (age in ms, whether direct), oldest first.
-pub(super) fn check(
-    model: Model,
-    value: i64,
-    path: &[(i64, bool)],
-    credits: &[i64],
-) -> Result<(), TestCaseError> {
+pub(super) fn check(model: Model, value: i64, path: &[(i64, bool)], credits: &[i64]) -> Result<(), TestCaseError> {
     if path.is_empty() {
         return Ok(());
     }
@@ -33,14 +28,7 @@ pub(super) fn check(
 /// The share of each touch; `None` where it is no fraction (time decay over ages that are no whole half-lives).
 fn shares(model: Model, path: &[(i64, bool)]) -> Option<Vec<Fraction>> {
     let n = path.len();
-    let one = |winner: usize| {
-        (0..n)
-            .map(|i| Fraction {
-                over: u128::from(i == winner),
-                under: 1,
-            })
-            .collect()
-    };
+    let one = |winner: usize| (0..n).map(|i| Fraction { over: u128::from(i == winner), under: 1 }).collect();
     Some(match model {
         Model::First => one(0),
         Model::Last => one(n - 1),
@@ -53,41 +41,23 @@ fn shares(model: Model, path: &[(i64, bool)]) -> Option<Vec<Fraction>> {
             }
             one(winner)
         }
-        Model::Linear => vec![
-            Fraction {
-                over: 1,
-                under: n as u128
-            };
-            n
-        ],
+        Model::Linear => vec![Fraction { over: 1, under: n as u128 }; n],
         Model::Position if n == 1 => one(0),
         Model::Position if n == 2 => vec![Fraction { over: 1, under: 2 }; 2],
         Model::Position => (0..n)
             .map(|i| match i {
                 _ if i == 0 || i == n - 1 => Fraction { over: 2, under: 5 },
-                _ => Fraction {
-                    over: 1,
-                    under: 5 * (n as u128 - 2),
-                },
+                _ => Fraction { over: 1, under: 5 * (n as u128 - 2) },
             })
             .collect(),
         Model::TimeDecay => {
             if path.iter().any(|(age, _)| age % (7 * DAY) != 0) {
                 return None;
             }
-            let halvings: Vec<u32> = path
-                .iter()
-                .map(|(age, _)| (age / (7 * DAY)) as u32)
-                .collect();
+            let halvings: Vec<u32> = path.iter().map(|(age, _)| (age / (7 * DAY)) as u32).collect();
             let deepest = *halvings.iter().max()?;
             let under = halvings.iter().map(|h| 1u128 << (deepest - h)).sum();
-            halvings
-                .iter()
-                .map(|h| Fraction {
-                    over: 1 << (deepest - h),
-                    under,
-                })
-                .collect()
+            halvings.iter().map(|h| Fraction { over: 1 << (deepest - h), under }).collect()
         }
     })
 }
@@ -95,18 +65,12 @@ fn shares(model: Model, path: &[(i64, bool)]) -> Option<Vec<Fraction>> {
 /// Whole units first, then unit by unit to whoever is furthest below its exact due, the later one in a tie.
 fn hand_out(value: i64, shares: &[Fraction]) -> Vec<i64> {
     let total = u128::from(value.unsigned_abs());
-    let mut given: Vec<u128> = shares
-        .iter()
-        .map(|share| total * share.over / share.under)
-        .collect();
+    let mut given: Vec<u128> = shares.iter().map(|share| total * share.over / share.under).collect();
     let mut served = vec![false; shares.len()];
     while given.iter().sum::<u128>() < total {
         let mut best: Option<usize> = None;
         for index in 0..shares.len() {
-            if !served[index]
-                && best
-                    .is_none_or(|b| !less(missing(total, shares[index]), missing(total, shares[b])))
-            {
+            if !served[index] && best.is_none_or(|b| !less(missing(total, shares[index]), missing(total, shares[b]))) {
                 best = Some(index);
             }
         }
@@ -114,24 +78,12 @@ fn hand_out(value: i64, shares: &[Fraction]) -> Vec<i64> {
         served[best] = true;
         given[best] += 1;
     }
-    given
-        .into_iter()
-        .map(|part| {
-            (if value < 0 {
-                -(part as i128)
-            } else {
-                part as i128
-            }) as i64
-        })
-        .collect()
+    given.into_iter().map(|part| (if value < 0 { -(part as i128) } else { part as i128 }) as i64).collect()
 }
 
 /// The fractional part of a touch's exact due.
 fn missing(total: u128, share: Fraction) -> Fraction {
-    Fraction {
-        over: total * share.over % share.under,
-        under: share.under,
-    }
+    Fraction { over: total * share.over % share.under, under: share.under }
 }
 
 fn less(a: Fraction, b: Fraction) -> bool {
@@ -140,19 +92,11 @@ fn less(a: Fraction, b: Fraction) -> bool {
 
 /// Time decay at any age: within one unit, or within what double precision can tell for huge values.
 fn near(value: i64, path: &[(i64, bool)], credits: &[i64]) -> Result<(), TestCaseError> {
-    let weights: Vec<f64> = path
-        .iter()
-        .map(|(age, _)| 2f64.powf(-(*age as f64) / (7 * DAY) as f64))
-        .collect();
+    let weights: Vec<f64> = path.iter().map(|(age, _)| 2f64.powf(-(*age as f64) / (7 * DAY) as f64)).collect();
     let sum: f64 = weights.iter().sum();
     for (weight, credit) in weights.iter().zip(credits) {
         let due = value as f64 * weight / sum;
-        prop_assert!(
-            (due - *credit as f64).abs() <= 1.0 + due.abs() * 2e-9,
-            "{} is not {}",
-            credit,
-            due
-        );
+        prop_assert!((due - *credit as f64).abs() <= 1.0 + due.abs() * 2e-9, "{} is not {}", credit, due);
     }
     Ok(())
 }

@@ -51,18 +51,12 @@ impl Plan {
         let Schema::Record(record) = schema else {
             return Err("the schema is not a record".to_owned());
         };
-        let mut compiler = Compiler {
-            steps: Vec::new(),
-            named: HashMap::new(),
-        };
+        let mut compiler = Compiler { steps: Vec::new(), named: HashMap::new() };
         let root_id = compiler.record(record, true)?;
         let Step::Record(root) = compiler.steps[root_id].clone() else {
             return Err("the schema is not a record".to_owned());
         };
-        Ok(Plan {
-            steps: compiler.steps,
-            root,
-        })
+        Ok(Plan { steps: compiler.steps, root })
     }
 }
 
@@ -100,13 +94,9 @@ impl Compiler {
             Schema::TimestampMicros if is_event_time => Step::Time { per_ms: 1_000 },
             Schema::TimestampNanos if is_event_time => Step::Time { per_ms: 1_000_000 },
             Schema::TimestampMicros | Schema::TimestampNanos => Step::Long,
-            Schema::LocalTimestampMillis
-            | Schema::LocalTimestampMicros
-            | Schema::LocalTimestampNanos => {
+            Schema::LocalTimestampMillis | Schema::LocalTimestampMicros | Schema::LocalTimestampNanos => {
                 if is_event_time {
-                    return Err(
-                        "`event_time` is a local timestamp, which names no time zone".to_owned(),
-                    );
+                    return Err("`event_time` is a local timestamp, which names no time zone".to_owned());
                 }
                 Step::Long
             }
@@ -122,31 +112,18 @@ impl Compiler {
                 return Err("the logical type `big-decimal` is not read".to_owned());
             }
             Schema::Enum(symbols) => {
-                let step = Step::Enum(
-                    symbols
-                        .symbols
-                        .iter()
-                        .map(|symbol| symbol.as_str().into())
-                        .collect(),
-                );
+                let step = Step::Enum(symbols.symbols.iter().map(|symbol| symbol.as_str().into()).collect());
                 return Ok(self.name(symbols.name.clone(), step));
             }
             Schema::Array(array) => Step::Array(self.compile(&array.items, false)?),
             Schema::Map(map) => Step::Map(self.compile(&map.types, false)?),
             Schema::Union(union) => {
-                let branches = union
-                    .variants()
-                    .iter()
-                    .map(|branch| self.compile(branch, is_event_time));
+                let branches = union.variants().iter().map(|branch| self.compile(branch, is_event_time));
                 Step::Union(branches.collect::<Result<_, _>>()?)
             }
             Schema::Record(record) => return self.record(record, false),
             Schema::Ref { name } => {
-                return self
-                    .named
-                    .get(name)
-                    .copied()
-                    .ok_or_else(|| format!("type {name} is not defined"));
+                return self.named.get(name).copied().ok_or_else(|| format!("type {name} is not defined"));
             }
         };
         match schema.name() {
@@ -167,8 +144,5 @@ fn decimal_step(decimal: &DecimalSchema) -> Step {
         InnerDecimalSchema::Bytes => None,
         InnerDecimalSchema::Fixed(fixed) => Some(fixed.size),
     };
-    Step::Decimal {
-        scale: decimal.scale,
-        size,
-    }
+    Step::Decimal { scale: decimal.scale, size }
 }

@@ -16,11 +16,7 @@ const MAX_DEPTH: usize = 64;
 const MAX_EMPTY_VALUES: usize = 65_536;
 
 /// Reads the datum at the end of a payload, and nothing behind it. `datum` is that part of `payload`.
-pub(crate) fn read<'a>(
-    plan: &'a Plan,
-    payload: &'a [u8],
-    datum: &'a [u8],
-) -> Result<Vec<Member<'a>>, Fault> {
+pub(crate) fn read<'a>(plan: &'a Plan, payload: &'a [u8], datum: &'a [u8]) -> Result<Vec<Member<'a>>, Fault> {
     let mut reader = Reader {
         steps: &plan.steps,
         payload,
@@ -82,10 +78,7 @@ impl<'a> Reader<'a> {
             Step::Double => float(f64::from_le_bytes(self.array()?), false),
             Step::Bytes => {
                 let bytes = self.prefixed()?;
-                Node::Text(
-                    std::str::from_utf8(bytes)
-                        .map_or_else(|_| Cow::Owned(hex(bytes)), Cow::Borrowed),
-                )
+                Node::Text(std::str::from_utf8(bytes).map_or_else(|_| Cow::Owned(hex(bytes)), Cow::Borrowed))
             }
             Step::Text => Node::Text(Cow::Borrowed(self.text()?)),
             Step::Date => self.date()?,
@@ -100,20 +93,14 @@ impl<'a> Reader<'a> {
             }
             Step::Enum(symbols) => {
                 let index = self.int()?;
-                let symbol = usize::try_from(index)
-                    .ok()
-                    .and_then(|index| symbols.get(index));
-                let symbol =
-                    symbol.ok_or_else(|| self.broken("an enum's index is out of range"))?;
+                let symbol = usize::try_from(index).ok().and_then(|index| symbols.get(index));
+                let symbol = symbol.ok_or_else(|| self.broken("an enum's index is out of range"))?;
                 Node::Text(Cow::Borrowed(symbol.as_ref()))
             }
             Step::Union(branches) => {
                 let index = self.long()?;
-                let branch = usize::try_from(index)
-                    .ok()
-                    .and_then(|index| branches.get(index));
-                let branch =
-                    *branch.ok_or_else(|| self.broken("a union's index is out of range"))?;
+                let branch = usize::try_from(index).ok().and_then(|index| branches.get(index));
+                let branch = *branch.ok_or_else(|| self.broken("a union's index is out of range"))?;
                 // Not a level of its own: a union holds no union.
                 self.value(branch)?
             }
@@ -205,11 +192,8 @@ impl<'a> Reader<'a> {
                 return Ok((number >> 1) as i64 ^ -((number & 1) as i64));
             }
         }
-        let reason = if self.payload.len() - start < 10 {
-            "the record ends within a number"
-        } else {
-            "a number is too long"
-        };
+        let reason =
+            if self.payload.len() - start < 10 { "the record ends within a number" } else { "a number is too long" };
         Err(invalid(reason, start))
     }
 
@@ -217,8 +201,7 @@ impl<'a> Reader<'a> {
         let bytes = self.prefixed()?;
         let start = self.at - bytes.len();
         std::str::from_utf8(bytes).map_err(|error| {
-            Fault::new(Reason::InvalidUtf8, "", "a text is not valid UTF-8")
-                .at(start + error.valid_up_to())
+            Fault::new(Reason::InvalidUtf8, "", "a text is not valid UTF-8").at(start + error.valid_up_to())
         })
     }
 
@@ -241,9 +224,7 @@ impl<'a> Reader<'a> {
     fn array<const SIZE: usize>(&mut self) -> Result<[u8; SIZE], Fault> {
         let start = self.at;
         let bytes = self.bytes(SIZE)?;
-        bytes
-            .try_into()
-            .map_err(|_| invalid("the record ends within a number", start))
+        bytes.try_into().map_err(|_| invalid("the record ends within a number", start))
     }
 
     /// A date as `YYYY-MM-DD`.
@@ -251,8 +232,7 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let days = jiff::Span::new().try_days(self.int()?);
         let date = days.and_then(|days| civil::date(1970, 1, 1).checked_add(days));
-        date.map(|date| Node::Text(Cow::Owned(date.to_string())))
-            .map_err(|_| invalid("a date is out of range", start))
+        date.map(|date| Node::Text(Cow::Owned(date.to_string()))).map_err(|_| invalid("a date is out of range", start))
     }
 
     /// Two's complement, big-endian, `scale` digits of it behind the point.
@@ -261,16 +241,12 @@ impl<'a> Reader<'a> {
             return Err(self.broken("a decimal is not between 1 and 16 bytes long"));
         }
         let sign = if bytes[0] & 0x80 == 0 { 0 } else { -1 };
-        let unscaled = bytes
-            .iter()
-            .fold(sign, |number: i128, byte| number << 8 | i128::from(*byte));
+        let unscaled = bytes.iter().fold(sign, |number: i128, byte| number << 8 | i128::from(*byte));
         let digits = format!("{:0width$}", unscaled.unsigned_abs(), width = scale + 1);
         let (whole, fraction) = digits.split_at(digits.len() - scale);
         let sign = if unscaled < 0 { "-" } else { "" };
         let point = if scale == 0 { "" } else { "." };
-        Ok(Node::Number(Cow::Owned(format!(
-            "{sign}{whole}{point}{fraction}"
-        ))))
+        Ok(Node::Number(Cow::Owned(format!("{sign}{whole}{point}{fraction}"))))
     }
 
     fn broken(&self, detail: impl Into<String>) -> Fault {
@@ -287,20 +263,14 @@ fn float<'a>(number: f64, is_single: bool) -> Node<'a> {
     if !number.is_finite() {
         return Node::Text(Cow::Owned(number.to_string()));
     }
-    let text = if is_single {
-        format!("{:?}", number as f32)
-    } else {
-        format!("{number:?}")
-    };
+    let text = if is_single { format!("{:?}", number as f32) } else { format!("{number:?}") };
     Node::Number(Cow::Owned(text))
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

@@ -9,11 +9,7 @@ use crate::money::{MoneyFields, MoneyNames};
 use crate::node::{Member, Node};
 use crate::{properties, text, time};
 
-const MONEY: MoneyNames = MoneyNames {
-    value: "cost",
-    value_minor: "cost_minor",
-    currency: "currency",
-};
+const MONEY: MoneyNames = MoneyNames { value: "cost", value_minor: "cost_minor", currency: "currency" };
 const EVENT_TYPE: Text = Text::const_new("ad_spend");
 
 #[derive(Default)]
@@ -48,10 +44,7 @@ pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event,
     // to the receipt time would book the cost on another day.
     let day_ms = time::parse_day(fields.day, "day")?;
     time::check_range(day_ms, context.received_at_ms, context.limits, "day")?;
-    let cost = fields
-        .cost
-        .read(MONEY)?
-        .ok_or_else(|| Fault::missing("cost"))?;
+    let cost = fields.cost.read(MONEY)?.ok_or_else(|| Fault::missing("cost"))?;
     Ok(Event {
         position: context.position,
         source: context.source,
@@ -104,11 +97,7 @@ impl<'a> Fields<'a> {
     }
 
     fn require(&self) -> Result<(), Fault> {
-        let required = [
-            ("day", &self.day),
-            ("platform", &self.platform),
-            ("campaign_id", &self.campaign_id),
-        ];
+        let required = [("day", &self.day), ("platform", &self.platform), ("campaign_id", &self.campaign_id)];
         for (name, value) in required {
             if is_absent(value) {
                 return Err(Fault::missing(name));

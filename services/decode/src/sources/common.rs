@@ -11,16 +11,8 @@ use crate::node::{Member, Node, ObjectBuilder};
 use crate::{personal, properties, text, time};
 
 /// Types of identifiers that have a field of their own; others come in `identifiers`.
-const IDENTIFIER_TYPES: [&str; 8] = [
-    "anonymous_id",
-    "user_id",
-    "email",
-    "phone",
-    "loyalty_id",
-    "crm_id",
-    "device_id",
-    "wechat_unionid",
-];
+const IDENTIFIER_TYPES: [&str; 8] =
+    ["anonymous_id", "user_id", "email", "phone", "loyalty_id", "crm_id", "device_id", "wechat_unionid"];
 
 /// A record's fields, sorted out by name but not yet read.
 #[derive(Debug, Default)]
@@ -96,11 +88,7 @@ impl<'a> Common<'a> {
 
     /// Notes an identifier that the source calls by another name.
     pub(super) fn identify(&mut self, kind: &'static str, value: Node<'a>) {
-        self.identifiers.push(Named {
-            container: "",
-            kind: Cow::Borrowed(kind),
-            value,
-        });
+        self.identifiers.push(Named { container: "", kind: Cow::Borrowed(kind), value });
     }
 
     /// Opens a field that should be an object. `take` gives back the members it does not know; they are kept.
@@ -114,18 +102,12 @@ impl<'a> Common<'a> {
             Node::Object(members) => members,
             Node::Null => return,
             other => {
-                let fault = Fault::invalid(
-                    name,
-                    format!("expected an object, found {}", other.describe()),
-                );
+                let fault = Fault::invalid(name, format!("expected an object, found {}", other.describe()));
                 self.not_an_object.get_or_insert(fault);
                 return;
             }
         };
-        let left: Vec<Member> = members
-            .into_iter()
-            .filter_map(|member| take(self, member))
-            .collect();
+        let left: Vec<Member> = members.into_iter().filter_map(|member| take(self, member)).collect();
         if !left.is_empty() {
             self.keep(name, Node::Object(left));
         }
@@ -145,10 +127,7 @@ impl<'a> Common<'a> {
 
     /// Fails on the first required field that is absent or blank. `event_time` is always required.
     pub(super) fn require(&self, fields: &[(&'static str, &Node)]) -> Result<(), Fault> {
-        let fields = fields
-            .iter()
-            .copied()
-            .chain([("event_time", &self.event_time)]);
+        let fields = fields.iter().copied().chain([("event_time", &self.event_time)]);
         for (name, value) in fields {
             if is_absent(value) {
                 return Err(Fault::missing(name));
@@ -158,15 +137,10 @@ impl<'a> Common<'a> {
     }
 
     /// Reads everything but the order, which the sources have in different places.
-    pub(super) fn into_event(
-        mut self,
-        context: &Context,
-        event_type: Text,
-    ) -> Result<Event, Fault> {
+    pub(super) fn into_event(mut self, context: &Context, event_type: Text) -> Result<Event, Fault> {
         if matches!(context.source, Source::Form | Source::Support | Source::Crm) {
             // On the web a `name` among the properties is a product's; here it is somebody's.
-            self.given_properties
-                .retain(|(name, _)| !personal::is_personal(name, true));
+            self.given_properties.retain(|(name, _)| !personal::is_personal(name, true));
         }
         if let Some(fault) = self.not_an_object {
             return Err(fault);
@@ -178,12 +152,7 @@ impl<'a> Common<'a> {
         let user_agent = Text::from(text::free(self.user_agent, "user_agent")?);
         let ip = read_ip(self.ip)?;
         let event_time_ms = time::parse(self.event_time, "event_time")?;
-        let event_time_ms = time::clamp(
-            event_time_ms,
-            context.received_at_ms,
-            context.limits,
-            "event_time",
-        )?;
+        let event_time_ms = time::clamp(event_time_ms, context.received_at_ms, context.limits, "event_time")?;
         Ok(Event {
             position: context.position,
             source: context.source,
@@ -217,31 +186,16 @@ impl<'a> Common<'a> {
                 None
             }),
             "identifiers" => self.open("identifiers", value, |common, (kind, value)| {
-                common.identifiers.push(Named {
-                    container: "identifiers.",
-                    kind,
-                    value,
-                });
+                common.identifiers.push(Named { container: "identifiers.", kind, value });
                 None
             }),
-            "customer" => self.open("customer", value, |common, member| {
-                common.place_person("customer.", member)
-            }),
-            "requester" => self.open("requester", value, |common, member| {
-                common.place_person("requester.", member)
-            }),
+            "customer" => self.open("customer", value, |common, member| common.place_person("customer.", member)),
+            "requester" => self.open("requester", value, |common, member| common.place_person("requester.", member)),
             key if IDENTIFIER_TYPES.contains(&key) => {
-                self.identifiers.push(Named {
-                    container: "",
-                    kind: name,
-                    value,
-                });
+                self.identifiers.push(Named { container: "", kind: name, value });
             }
             key if key.starts_with("utm_") => {
-                if let Some((_, value)) = self
-                    .utm
-                    .take((Cow::Owned(key["utm_".len()..].to_owned()), value))
-                {
+                if let Some((_, value)) = self.utm.take((Cow::Owned(key["utm_".len()..].to_owned()), value)) {
                     self.keep(name, value);
                 }
             }
@@ -251,17 +205,9 @@ impl<'a> Common<'a> {
     }
 
     /// A member of the acting person's own object.
-    fn place_person(
-        &mut self,
-        container: &'static str,
-        (kind, value): Member<'a>,
-    ) -> Option<Member<'a>> {
+    fn place_person(&mut self, container: &'static str, (kind, value): Member<'a>) -> Option<Member<'a>> {
         if IDENTIFIER_TYPES.contains(&kind.as_ref()) {
-            self.identifiers.push(Named {
-                container,
-                kind,
-                value,
-            });
+            self.identifiers.push(Named { container, kind, value });
             return None;
         }
         Some((kind, value)).filter(|(name, _)| !personal::is_personal(name, true))
@@ -337,28 +283,15 @@ impl<'a> OrderFields<'a> {
         is_refund: bool,
         context: &Context,
     ) -> Result<Option<Order>, Fault> {
-        let order_id = text::id(
-            self.order_id,
-            || id_field.to_owned(),
-            context.limits.max_identifier_bytes,
-        )?;
+        let order_id = text::id(self.order_id, || id_field.to_owned(), context.limits.max_identifier_bytes)?;
         let money = self.money.read(names)?;
         if order_id.is_none() && money.is_none() {
             return Ok(None);
         }
-        let (minor, currency) =
-            money.map_or((0, Text::default()), |money| (money.minor, money.currency));
-        let value_minor = if is_refund && minor > 0 {
-            -minor
-        } else {
-            minor
-        };
+        let (minor, currency) = money.map_or((0, Text::default()), |money| (money.minor, money.currency));
+        let value_minor = if is_refund && minor > 0 { -minor } else { minor };
         let order_id = order_id.map_or_else(Text::default, |id| Text::new(id.trim()));
-        Ok(Some(Order {
-            order_id,
-            value_minor,
-            currency,
-        }))
+        Ok(Some(Order { order_id, value_minor, currency }))
     }
 }
 
@@ -376,17 +309,11 @@ pub(super) fn event_type(value: Node, field: &str, context: &Context) -> Result<
     let written = text::free(value, field)?;
     let limit = context.limits.max_event_type_bytes;
     if written.len() > limit {
-        return Err(Fault::invalid(
-            field,
-            format!("{} bytes long, at most {limit} are kept", written.len()),
-        ));
+        return Err(Fault::invalid(field, format!("{} bytes long, at most {limit} are kept", written.len())));
     }
     let event_type = text::event_type(&written);
     if event_type.is_empty() {
-        return Err(Fault::invalid(
-            field,
-            "expected a name with letters or digits in it",
-        ));
+        return Err(Fault::invalid(field, "expected a name with letters or digits in it"));
     }
     Ok(event_type)
 }
@@ -403,34 +330,20 @@ pub(super) fn require_person(event: Event) -> Result<Event, Fault> {
 fn read_identifiers(named: Vec<Named>, context: &Context) -> Result<Vec<RawIdentifier>, Fault> {
     let limits = context.limits;
     let mut identifiers: Vec<RawIdentifier> = Vec::with_capacity(named.len());
-    for Named {
-        container,
-        kind,
-        value,
-    } in named
-    {
+    for Named { container, kind, value } in named {
         let field = || format!("{container}{}", printable(&kind));
         let Some(value) = text::id(value, field, limits.max_identifier_bytes)? else {
             continue;
         };
         if text::is_blank(&kind) || kind.len() > limits.max_identifier_bytes {
-            return Err(Fault::invalid(
-                "identifiers",
-                "the name of a type is empty or too long",
-            ));
+            return Err(Fault::invalid("identifiers", "the name of a type is empty or too long"));
         }
-        let identifier = RawIdentifier {
-            kind: Text::new(&kind),
-            value: Text::new(&value),
-        };
+        let identifier = RawIdentifier { kind: Text::new(&kind), value: Text::new(&value) };
         if !identifiers.contains(&identifier) {
             identifiers.push(identifier);
         }
         if identifiers.len() > limits.max_identifiers {
-            let detail = format!(
-                "more than {} identifiers in one record",
-                limits.max_identifiers
-            );
+            let detail = format!("more than {} identifiers in one record", limits.max_identifiers);
             return Err(Fault::invalid("identifiers", detail));
         }
     }
@@ -441,9 +354,7 @@ fn read_identifiers(named: Vec<Named>, context: &Context) -> Result<Vec<RawIdent
 fn printable(name: &str) -> &str {
     let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic())
         && name.len() <= 64
-        && name
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.'));
     if is_name { name } else { "?" }
 }
 
@@ -452,8 +363,7 @@ fn read_ip(node: Node) -> Result<Text, Fault> {
     if text::is_blank(&written) {
         return Ok(Text::default());
     }
-    text::truncated_ip(&written)
-        .ok_or_else(|| Fault::invalid("ip", "expected an IPv4 or IPv6 address"))
+    text::truncated_ip(&written).ok_or_else(|| Fault::invalid("ip", "expected an IPv4 or IPv6 address"))
 }
 
 /// Both lists of members as one; of a name in both, the record's own field wins.

@@ -8,11 +8,7 @@ use crate::fault::Fault;
 use crate::money::MoneyNames;
 use crate::node::{Member, Node};
 
-const MONEY: MoneyNames = MoneyNames {
-    value: "value",
-    value_minor: "value_minor",
-    currency: "currency",
-};
+const MONEY: MoneyNames = MoneyNames { value: "value", value_minor: "value_minor", currency: "currency" };
 
 pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event, Fault> {
     let mut order = OrderFields::default();

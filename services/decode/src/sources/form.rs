@@ -13,10 +13,6 @@ pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event,
     let mut common = Common::sort(members, |_, member| Some(member));
     let event = common.take_event_type();
     common.require(&[])?;
-    let event_type = if is_absent(&event) {
-        DEFAULT_EVENT
-    } else {
-        event_type(event, "event", context)?
-    };
+    let event_type = if is_absent(&event) { DEFAULT_EVENT } else { event_type(event, "event", context)? };
     require_person(common.into_event(context, event_type)?)
 }

@@ -10,11 +10,7 @@ use crate::money::MoneyNames;
 use crate::node::{Member, Node};
 use crate::text;
 
-const MONEY: MoneyNames = MoneyNames {
-    value: "value",
-    value_minor: "value_minor",
-    currency: "currency",
-};
+const MONEY: MoneyNames = MoneyNames { value: "value", value_minor: "value_minor", currency: "currency" };
 
 pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event, Fault> {
     let mut order = OrderFields::default();
@@ -58,20 +54,12 @@ pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event,
     event.order = order.read("original_transaction_id", MONEY, is_refund, context)?;
     if event.identifiers.is_empty() {
         let kind = Text::const_new("transaction_id");
-        event.identifiers.push(RawIdentifier {
-            kind,
-            value: transaction_text,
-        });
+        event.identifiers.push(RawIdentifier { kind, value: transaction_text });
     }
     Ok(event)
 }
 
 fn read_id(node: Node, field: &'static str, context: &Context) -> Result<Text, Fault> {
-    let id = text::id(
-        node,
-        || field.to_owned(),
-        context.limits.max_identifier_bytes,
-    )?;
-    id.map(|id| Text::new(id.trim()))
-        .ok_or_else(|| Fault::missing(field))
+    let id = text::id(node, || field.to_owned(), context.limits.max_identifier_bytes)?;
+    id.map(|id| Text::new(id.trim())).ok_or_else(|| Fault::missing(field))
 }

@@ -22,15 +22,7 @@ pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event,
     });
     let event = common.take_event_type();
     common.require(&[("ticket_id", &ticket_id)])?;
-    text::id(
-        ticket_id,
-        || "ticket_id".to_owned(),
-        context.limits.max_identifier_bytes,
-    )?;
-    let event_type = if is_absent(&event) {
-        DEFAULT_EVENT
-    } else {
-        event_type(event, "event", context)?
-    };
+    text::id(ticket_id, || "ticket_id".to_owned(), context.limits.max_identifier_bytes)?;
+    let event_type = if is_absent(&event) { DEFAULT_EVENT } else { event_type(event, "event", context)? };
     require_person(common.into_event(context, event_type)?)
 }

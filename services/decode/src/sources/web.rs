@@ -8,11 +8,8 @@ use crate::fault::Fault;
 use crate::money::MoneyNames;
 use crate::node::Member;
 
-const MONEY: MoneyNames = MoneyNames {
-    value: "order.value",
-    value_minor: "order.value_minor",
-    currency: "order.currency",
-};
+const MONEY: MoneyNames =
+    MoneyNames { value: "order.value", value_minor: "order.value_minor", currency: "order.currency" };
 
 pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event, Fault> {
     let mut order = OrderFields::default();

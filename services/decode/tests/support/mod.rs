@@ -32,11 +32,7 @@ pub(crate) fn batch(source: Source, payloads: impl IntoIterator<Item = Vec<u8>>)
 
 /// Decodes one payload.
 #[allow(dead_code, reason = "not every test decodes one by one")]
-pub(crate) fn decode_one(
-    source: Source,
-    payload: Vec<u8>,
-    schemas: &SchemaTable,
-) -> Result<Event, Box<Rejection>> {
+pub(crate) fn decode_one(source: Source, payload: Vec<u8>, schemas: &SchemaTable) -> Result<Event, Box<Rejection>> {
     let decoded = decode::decode(&batch(source, [payload]), schemas, &Limits::default());
     match (decoded.events.as_slice(), decoded.rejections.as_slice()) {
         ([event], []) => Ok(event.clone()),
@@ -56,15 +52,9 @@ pub(crate) fn show_event(event: &Event) -> String {
     };
     line("id", &event.event_id);
     line("type", &event.event_type);
-    line(
-        "time",
-        &format!("{} ms", event.event_time_ms - event.received_at_ms),
-    );
+    line("time", &format!("{} ms", event.event_time_ms - event.received_at_ms));
     for identifier in &event.identifiers {
-        line(
-            "identifier",
-            &format!("{} = {}", identifier.kind, identifier.value),
-        );
+        line("identifier", &format!("{} = {}", identifier.kind, identifier.value));
     }
     line("url", &event.page.url);
     line("title", &event.page.title);
@@ -84,32 +74,16 @@ pub(crate) fn show_event(event: &Event) -> String {
         line(name, value);
     }
     if let Some(order) = &event.order {
-        let id = if order.order_id.is_empty() {
-            "-"
-        } else {
-            &order.order_id
-        };
-        line(
-            "order",
-            &format!("{id}: {} minor {}", order.value_minor, order.currency),
-        );
+        let id = if order.order_id.is_empty() { "-" } else { &order.order_id };
+        line("order", &format!("{id}: {} minor {}", order.value_minor, order.currency));
     }
     if let Some(spend) = &event.spend {
         line("platform", &spend.platform);
         line("campaign id", &spend.campaign_id);
         line("campaign", &spend.campaign);
-        line(
-            "utm",
-            &format!("{} / {}", spend.utm_source, spend.utm_medium),
-        );
-        line(
-            "cost",
-            &format!("{} minor {}", spend.cost_minor, spend.currency),
-        );
-        line(
-            "seen",
-            &format!("{} impressions, {} clicks", spend.impressions, spend.clicks),
-        );
+        line("utm", &format!("{} / {}", spend.utm_source, spend.utm_medium));
+        line("cost", &format!("{} minor {}", spend.cost_minor, spend.currency));
+        line("seen", &format!("{} impressions, {} clicks", spend.impressions, spend.clicks));
     }
     // Not escaped: what is stored is what is shown.
     let _ = writeln!(out, "  {:<12} {}", "properties", event.properties);
@@ -122,12 +96,7 @@ pub(crate) fn show_rejection(rejection: &Rejection) -> String {
     let mut out = format!("  {:<12} {}\n", "reason", rejection.reason.as_str());
     for (name, value) in [
         ("field", rejection.field.to_string()),
-        (
-            "byte",
-            rejection
-                .byte_offset
-                .map_or_else(String::new, |offset| offset.to_string()),
-        ),
+        ("byte", rejection.byte_offset.map_or_else(String::new, |offset| offset.to_string())),
         ("detail", rejection.detail.clone()),
         ("event id", rejection.event_id.to_string()),
     ] {

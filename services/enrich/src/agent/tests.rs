@@ -2,8 +2,10 @@ use super::*;
 
 const MAC: &str = "Mozilla/5.0 (Macintosh; Intel Mac OS X 10_15_7)";
 const WIN: &str = "Mozilla/5.0 (Windows NT 10.0; Win64; x64)";
-const IPHONE: &str = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_3_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
-const ANDROID: &str = "Mozilla/5.0 (Linux; Android 14; SM-F741U Build/UP1A.231005.007; wv) AppleWebKit/537.36 (KHTML, like Gecko)";
+const IPHONE: &str =
+    "Mozilla/5.0 (iPhone; CPU iPhone OS 18_3_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko)";
+const ANDROID: &str =
+    "Mozilla/5.0 (Linux; Android 14; SM-F741U Build/UP1A.231005.007; wv) AppleWebKit/537.36 (KHTML, like Gecko)";
 const CHROME: &str = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/133.0.0.0";
 
 /// Checks headers given as two halves, against (browser, system, device).
@@ -23,27 +25,9 @@ fn check(cases: &[(&str, &str, &str, &str, &str)]) {
 #[test]
 fn people() {
     check(&[
-        (
-            WIN,
-            &format!("{CHROME} Safari/537.36"),
-            "Chrome",
-            "Windows 10",
-            "desktop",
-        ),
-        (
-            WIN,
-            &format!("{CHROME} Safari/537.36 Edg/133.0.0.0"),
-            "Edge",
-            "Windows 10",
-            "desktop",
-        ),
-        (
-            WIN,
-            &format!("{CHROME} Safari/537.36 OPR/117.0.0.0"),
-            "Opera",
-            "Windows 10",
-            "desktop",
-        ),
+        (WIN, &format!("{CHROME} Safari/537.36"), "Chrome", "Windows 10", "desktop"),
+        (WIN, &format!("{CHROME} Safari/537.36 Edg/133.0.0.0"), "Edge", "Windows 10", "desktop"),
+        (WIN, &format!("{CHROME} Safari/537.36 OPR/117.0.0.0"), "Opera", "Windows 10", "desktop"),
         (
             "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:135.0)",
             "Gecko/20100101 Firefox/135.0",
@@ -58,27 +42,9 @@ fn people() {
             "Windows 7",
             "desktop",
         ),
-        (
-            MAC,
-            "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Safari/605.1.15",
-            "Safari",
-            "macOS",
-            "desktop",
-        ),
-        (
-            MAC,
-            &format!("{CHROME} Safari/537.36"),
-            "Chrome",
-            "macOS",
-            "desktop",
-        ),
-        (
-            "Mozilla/5.0 (X11; Linux x86_64)",
-            &format!("{CHROME} Safari/537.36"),
-            "Chrome",
-            "Linux",
-            "desktop",
-        ),
+        (MAC, "AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.3 Safari/605.1.15", "Safari", "macOS", "desktop"),
+        (MAC, &format!("{CHROME} Safari/537.36"), "Chrome", "macOS", "desktop"),
+        ("Mozilla/5.0 (X11; Linux x86_64)", &format!("{CHROME} Safari/537.36"), "Chrome", "Linux", "desktop"),
         (
             "Mozilla/5.0 (X11; CrOS x86_64 14541.0.0)",
             &format!("{CHROME} Safari/537.36"),
@@ -86,27 +52,9 @@ fn people() {
             "ChromeOS",
             "desktop",
         ),
-        (
-            IPHONE,
-            "Version/18.3 Mobile/15E148 Safari/604.1",
-            "Safari",
-            "iOS",
-            "mobile",
-        ),
-        (
-            IPHONE,
-            "CriOS/133.0.6943.120 Mobile/15E148 Safari/604.1",
-            "Chrome",
-            "iOS",
-            "mobile",
-        ),
-        (
-            IPHONE,
-            "Version/18.3 Mobile/15E148 Safari/604.1 Ddg/18.3",
-            "DuckDuckGo",
-            "iOS",
-            "mobile",
-        ),
+        (IPHONE, "Version/18.3 Mobile/15E148 Safari/604.1", "Safari", "iOS", "mobile"),
+        (IPHONE, "CriOS/133.0.6943.120 Mobile/15E148 Safari/604.1", "Chrome", "iOS", "mobile"),
+        (IPHONE, "Version/18.3 Mobile/15E148 Safari/604.1 Ddg/18.3", "DuckDuckGo", "iOS", "mobile"),
         (
             IPHONE,
             "Mobile/15E148 MicroMessenger/8.0.54(0x18003631) NetType/WIFI Language/zh_CN",
@@ -114,20 +62,8 @@ fn people() {
             "iOS",
             "mobile",
         ),
-        (
-            IPHONE,
-            "Mobile/15E148 Instagram 366.0.0.34.86 (iPhone15,2; iOS 18_3_1)",
-            "Instagram",
-            "iOS",
-            "mobile",
-        ),
-        (
-            IPHONE,
-            "Mobile/15E148 [FBAN/FBIOS;FBAV/500.0.0.52.96]",
-            "Facebook",
-            "iOS",
-            "mobile",
-        ),
+        (IPHONE, "Mobile/15E148 Instagram 366.0.0.34.86 (iPhone15,2; iOS 18_3_1)", "Instagram", "iOS", "mobile"),
+        (IPHONE, "Mobile/15E148 [FBAN/FBIOS;FBAV/500.0.0.52.96]", "Facebook", "iOS", "mobile"),
         (
             ANDROID,
             "Version/4.0 Chrome/133.0.6943.117 Mobile Safari/537.36 [FB_IAB/FB4A;FBAV/502.0.0.66.79;]",
@@ -142,13 +78,7 @@ fn people() {
             "Android",
             "mobile",
         ),
-        (
-            "Mozilla/5.0 (Linux; Android 10; K)",
-            &format!("{CHROME} Safari/537.36"),
-            "Chrome",
-            "Android",
-            "tablet",
-        ),
+        ("Mozilla/5.0 (Linux; Android 10; K)", &format!("{CHROME} Safari/537.36"), "Chrome", "Android", "tablet"),
         (
             "Mozilla/5.0 (Linux; Android 14; SAMSUNG SM-S911B)",
             &format!("SamsungBrowser/26.0 {CHROME} Mobile Safari/537.36"),
@@ -235,16 +165,10 @@ fn machines() {
 
 #[test]
 fn bots_can_be_configured() {
-    let config = EnrichConfig {
-        bots: vec!["OurProbe".into(), "".into()],
-        ..EnrichConfig::default()
-    };
+    let config = EnrichConfig { bots: vec!["OurProbe".into(), "".into()], ..EnrichConfig::default() };
     let agents = Agents::new(&config);
     assert!(agents.read("ourprobe 1.0").is_bot);
-    assert!(
-        !agents.read("Mozilla/5.0").is_bot,
-        "an empty entry is no pattern"
-    );
+    assert!(!agents.read("Mozilla/5.0").is_bot, "an empty entry is no pattern");
 }
 
 proptest::proptest! {
@@ -262,16 +186,9 @@ fn what_is_remembered_changes_nothing() {
     let first = agents.read_all(headers.into_iter());
     assert_eq!(first, headers.map(|header| agents.read(header)));
     assert_eq!(agents.read_all(headers.into_iter()), first);
-    assert_eq!(
-        agents.read.read().len(),
-        3,
-        "the long one is not remembered"
-    );
+    assert_eq!(agents.read.read().len(), 3, "the long one is not remembered");
     for index in 0..REMEMBERED {
-        agents
-            .read
-            .write()
-            .insert(index.to_string().into(), Agent::default());
+        agents.read.write().insert(index.to_string().into(), Agent::default());
     }
     assert_eq!(agents.read_all(["curl/8.5.1"].into_iter())[0].device, "bot");
     assert_eq!(agents.read.read().len(), 1, "all were forgotten");

@@ -8,15 +8,7 @@ fn campaigns() -> Campaigns {
 
 /// What was read, as `field=value` in the order of the fields, then the click ids.
 fn show(campaign: &Campaign, click_ids: &[ClickId]) -> String {
-    let Campaign {
-        id,
-        source,
-        medium,
-        campaign,
-        term,
-        content,
-        source_platform,
-    } = campaign;
+    let Campaign { id, source, medium, campaign, term, content, source_platform } = campaign;
     let fields = [
         ("id", id),
         ("source", source),
@@ -26,18 +18,9 @@ fn show(campaign: &Campaign, click_ids: &[ClickId]) -> String {
         ("content", content),
         ("platform", source_platform),
     ];
-    let fields = fields
-        .into_iter()
-        .filter(|(_, value)| !value.is_empty())
-        .map(|(name, value)| (name, value.as_str()));
-    let clicks = click_ids
-        .iter()
-        .map(|click| (click.kind, click.value.as_str()));
-    fields
-        .chain(clicks)
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect::<Vec<_>>()
-        .join("|")
+    let fields = fields.into_iter().filter(|(_, value)| !value.is_empty()).map(|(name, value)| (name, value.as_str()));
+    let clicks = click_ids.iter().map(|click| (click.kind, click.value.as_str()));
+    fields.chain(clicks).map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("|")
 }
 
 fn check(url: &str, expect: &str) {
@@ -93,10 +76,7 @@ fn campaigns_in_urls() {
         ("?utm_source=c", "source=c"),
         ("utm_=a&utm_foo=b&xutm_source=c&utm-source=d", ""),
         ("&&&utm_source=a&&", "source=a"),
-        (
-            "utm_source=a#utm_source=b&utm_medium=c",
-            "source=a|medium=c",
-        ),
+        ("utm_source=a#utm_source=b&utm_medium=c", "source=a|medium=c"),
         ("x=1#utm_source=b", "source=b"),
         ("x=1#/path?utm_source=b", "source=b"),
     ] {
@@ -118,10 +98,7 @@ fn click_ids_in_urls() {
         ("clickid=__CLICKID__", ""),
         ("gclid=undefined", ""),
         ("gbraid=1&wbraid=2&dclid=3", "gbraid=1|wbraid=2|dclid=3"),
-        (
-            "msclkid=1&ttclid=2&twclid=3&li_fat_id=4&yclid=5",
-            "msclkid=1|ttclid=2|twclid=3|li_fat_id=4|yclid=5",
-        ),
+        ("msclkid=1&ttclid=2&twclid=3&li_fat_id=4&yclid=5", "msclkid=1|ttclid=2|twclid=3|li_fat_id=4|yclid=5"),
         ("irclickid=1&clickid=1", "irclickid=1|clickid=1"),
         ("bd_vid=1&gdt_vid=2&qz_gdt=3", "bd_vid=1|gdt_vid=2|qz_gdt=3"),
         ("gclid=1&utm_source=a", "source=a|gclid=1"),
@@ -134,40 +111,16 @@ fn click_ids_in_urls() {
 
 #[test]
 fn explicit_fields_win() {
-    type Case = (
-        &'static [(&'static str, &'static str)],
-        &'static str,
-        &'static str,
-    );
+    type Case = (&'static [(&'static str, &'static str)], &'static str, &'static str);
     let cases: [Case; 8] = [
         (&[("source", "a")], "", "source=a"),
         (&[("source", " a%20b+c ")], "", "source=a%20b+c"),
-        (
-            &[("source", "null"), ("medium", "{m}")],
-            "utm_source=b",
-            "source=b",
-        ),
-        (
-            &[("source", "a")],
-            "utm_source=a&utm_medium=b",
-            "source=a|medium=b",
-        ),
+        (&[("source", "null"), ("medium", "{m}")], "utm_source=b", "source=b"),
+        (&[("source", "a")], "utm_source=a&utm_medium=b", "source=a|medium=b"),
         (&[("medium", "b")], "utm_source=a", "source=a|medium=b"),
-        (
-            &[("source", "a")],
-            "utm_source=b&utm_medium=cpc",
-            "source=a",
-        ),
-        (
-            &[("content", "x")],
-            "utm_source=b&utm_content=y",
-            "source=b|content=x",
-        ),
-        (
-            &[("source", "a")],
-            "utm_source=b&gclid=1",
-            "source=a|gclid=1",
-        ),
+        (&[("source", "a")], "utm_source=b&utm_medium=cpc", "source=a"),
+        (&[("content", "x")], "utm_source=b&utm_content=y", "source=b|content=x"),
+        (&[("source", "a")], "utm_source=b&gclid=1", "source=a|gclid=1"),
     ];
     for (explicit, query, expect) in cases {
         let mut utm = Utm::default();
@@ -180,21 +133,15 @@ fn explicit_fields_win() {
         }
         let url = format!("https://shop.example/p?{query}");
         let (campaign, click_ids) = campaigns().read(&utm, &Url::parse(&url));
-        assert_eq!(
-            show(&campaign, &click_ids),
-            expect,
-            "{explicit:?} over {query}"
-        );
+        assert_eq!(show(&campaign, &click_ids), expect, "{explicit:?} over {query}");
     }
 }
 
 #[test]
 fn values_without_end_are_bounded() {
     let long = "é".repeat(2_000);
-    let (campaign, click_ids) = campaigns().read(
-        &Utm::default(),
-        &Url::parse(&format!("https://s.example/?utm_term=a{long}&gclid={long}")),
-    );
+    let (campaign, click_ids) =
+        campaigns().read(&Utm::default(), &Url::parse(&format!("https://s.example/?utm_term=a{long}&gclid={long}")));
     assert_eq!(campaign.term.len(), 511, "cut between characters");
     assert!(click_ids.is_empty());
 }

@@ -23,28 +23,20 @@ fn locate(number: u32) -> (usize, usize, usize) {
         ((bits - FIRST_BITS) as usize, number as usize - start, start)
     } else {
         let chunk = (number >> LARGEST_BITS) as usize;
-        (
-            DOUBLINGS + chunk,
-            (number & ((1 << LARGEST_BITS) - 1)) as usize,
-            1 << LARGEST_BITS,
-        )
+        (DOUBLINGS + chunk, (number & ((1 << LARGEST_BITS) - 1)) as usize, 1 << LARGEST_BITS)
     }
 }
 
 impl<T: Default> Arena<T> {
     pub(super) fn new() -> Self {
-        Arena {
-            chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(),
-        }
+        Arena { chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect() }
     }
 
     /// The item of a number that was handed out by [`Self::reserve`].
     #[inline]
     pub(super) fn get(&self, number: u32) -> &T {
         let (chunk, place, _) = locate(number);
-        let chunk = self.chunks[chunk]
-            .get()
-            .expect("a number is handed out only after its chunk was made");
+        let chunk = self.chunks[chunk].get().expect("a number is handed out only after its chunk was made");
         &chunk[place]
     }
 
@@ -57,11 +49,7 @@ impl<T: Default> Arena<T> {
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let items: usize = self
-            .chunks
-            .iter()
-            .filter_map(|chunk| chunk.get().map(|items| items.len()))
-            .sum();
+        let items: usize = self.chunks.iter().filter_map(|chunk| chunk.get().map(|items| items.len())).sum();
         items * size_of::<T>() + self.chunks.len() * size_of::<OnceLock<Box<[T]>>>()
     }
 }
@@ -76,11 +64,7 @@ mod tests {
         for number in 0..(1u32 << 22) {
             let (chunk, place, length) = locate(number);
             assert_eq!((chunk, place), expected, "number {number}");
-            expected = if place + 1 == length {
-                (chunk + 1, 0)
-            } else {
-                (chunk, place + 1)
-            };
+            expected = if place + 1 == length { (chunk + 1, 0) } else { (chunk, place + 1) };
         }
         let (chunk, place, length) = locate(u32::MAX);
         assert_eq!((chunk + 1, place + 1), (CHUNKS, length));

@@ -36,9 +36,7 @@ impl Graph {
             _ => self.scan_since(version),
         };
         let state = self.state.read();
-        let start = scan
-            .entries
-            .partition_point(|(changed, _)| *changed <= version);
+        let start = scan.entries.partition_point(|(changed, _)| *changed <= version);
         let entries = scan.entries[start..].iter().copied();
         let mut found = changes(&self.published, &state, entries, limit, scan.until);
         if found.caught_up {
@@ -64,11 +62,7 @@ impl Graph {
             entries.extend(changed.filter(|(changed, _)| (since + 1..=until).contains(changed)));
         }
         entries.sort_unstable();
-        Scan {
-            since,
-            until,
-            entries,
-        }
+        Scan { since, until, entries }
     }
 }
 
@@ -78,16 +72,9 @@ fn version_of(published: &Published) -> u64 {
 
 /// A component by its anchor.
 pub(super) fn component(published: &Published, state: &State, anchor: u32) -> Component {
-    let mut keys: Vec<Identifier> = state
-        .members(anchor)
-        .map(|node| state.identifier(published, node))
-        .collect();
+    let mut keys: Vec<Identifier> = state.members(anchor).map(|node| state.identifier(published, node)).collect();
     keys.sort_unstable_by_key(|identifier| identifier.key);
-    Component {
-        customer_id: published.key(anchor),
-        version: published.version(anchor),
-        keys,
-    }
+    Component { customer_id: published.key(anchor), version: published.version(anchor), keys }
 }
 
 /// The components that these (version, anchor) entries still describe, whole versions at a time.
@@ -98,19 +85,14 @@ fn changes(
     limit: usize,
     until: u64,
 ) -> Changes {
-    let mut found = Changes {
-        components: Vec::new(),
-        complete_to: 0,
-        caught_up: true,
-    };
+    let mut found = Changes { components: Vec::new(), complete_to: 0, caught_up: true };
     for (changed, anchor) in entries {
         if found.components.len() >= limit.max(1) && changed > found.complete_to {
             found.caught_up = false;
             return found;
         }
         found.complete_to = changed;
-        let outdated =
-            published.current(anchor).anchor != anchor || published.version(anchor) != changed;
+        let outdated = published.current(anchor).anchor != anchor || published.version(anchor) != changed;
         if !outdated {
             found.components.push(component(published, state, anchor));
         }

@@ -48,10 +48,7 @@ impl ConflictRule {
 
     /// Whether `on_conflict` decides. Contact limits and full customers only refuse: R7 is to come.
     pub(super) const fn is_about_accounts(self) -> bool {
-        matches!(
-            self,
-            ConflictRule::MaxPerCustomer | ConflictRule::AccountConflict
-        )
+        matches!(self, ConflictRule::MaxPerCustomer | ConflictRule::AccountConflict)
     }
 }
 

@@ -31,15 +31,9 @@ mod tests {
         let base = contribution(Key(1), Key(2));
         assert_ne!(base, contribution(Key(2), Key(1)));
         for bit in 0..128 {
-            for changed in [
-                contribution(Key(1 ^ 1 << bit), Key(2)),
-                contribution(Key(1), Key(2 ^ 1 << bit)),
-            ] {
+            for changed in [contribution(Key(1 ^ 1 << bit), Key(2)), contribution(Key(1), Key(2 ^ 1 << bit))] {
                 let distance = (base ^ changed).count_ones();
-                assert!(
-                    changed == 0 || (24..=104).contains(&distance),
-                    "bit {bit} changes {distance} bits"
-                );
+                assert!(changed == 0 || (24..=104).contains(&distance), "bit {bit} changes {distance} bits");
             }
         }
         assert_eq!(contribution(Key(7), Key(7)), 0);

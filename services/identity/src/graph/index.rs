@@ -19,9 +19,7 @@ fn hash_of(key: Key) -> u64 {
 
 impl Index {
     pub(super) fn new() -> Self {
-        Index {
-            numbers: DashMap::with_hasher_and_shard_amount(FxBuildHasher, SHARDS),
-        }
+        Index { numbers: DashMap::with_hasher_and_shard_amount(FxBuildHasher, SHARDS) }
     }
 
     /// The node of a key; `key_of` gives the key of a node.
@@ -29,9 +27,7 @@ impl Index {
     pub(super) fn find(&self, key: Key, key_of: impl Fn(u32) -> Key) -> Option<u32> {
         let hash = hash_of(key);
         let shard = self.numbers.shards()[self.numbers.determine_shard(hash as usize)].read();
-        shard
-            .get(hash, |(number, _)| key_of(*number) == key)
-            .map(|(number, _)| *number)
+        shard.get(hash, |(number, _)| key_of(*number) == key).map(|(number, _)| *number)
     }
 
     /// The nodes of many keys, in their order. Grouped by shard: one lock for all keys of a shard, and between two locks
@@ -42,9 +38,7 @@ impl Index {
         let shard_of = |hash: u64| self.numbers.determine_shard(hash as usize);
         // Counting sort: `starts[s]` becomes the end of shard `s` in `order`.
         let mut starts = vec![0u32; shards.len() + 1];
-        hashes
-            .iter()
-            .for_each(|hash| starts[shard_of(*hash) + 1] += 1);
+        hashes.iter().for_each(|hash| starts[shard_of(*hash) + 1] += 1);
         for shard in 0..shards.len() {
             starts[shard + 1] += starts[shard];
         }
@@ -76,16 +70,10 @@ impl Index {
     pub(super) fn insert(&self, key: Key, number: u32, key_of: impl Fn(u32) -> Key) {
         let hash = hash_of(key);
         let mut shard = self.numbers.shards()[self.numbers.determine_shard(hash as usize)].write();
-        shard.insert_entry(hash, (number, SharedValue::new(())), |(number, _)| {
-            hash_of(key_of(*number))
-        });
+        shard.insert_entry(hash, (number, SharedValue::new(())), |(number, _)| hash_of(key_of(*number)));
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.numbers
-            .shards()
-            .iter()
-            .map(|shard| shard.read().allocation_info().1.size())
-            .sum()
+        self.numbers.shards().iter().map(|shard| shard.read().allocation_info().1.size()).sum()
     }
 }

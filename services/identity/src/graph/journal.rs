@@ -28,9 +28,7 @@ impl Journal {
         if version < self.complete_since {
             return None;
         }
-        let start = self
-            .entries
-            .partition_point(|(changed, _)| *changed <= version);
+        let start = self.entries.partition_point(|(changed, _)| *changed <= version);
         Some(self.entries.range(start..).copied())
     }
 

@@ -43,10 +43,7 @@ pub(super) fn bits(mut set: u64) -> impl Iterator<Item = u8> {
 
 impl Limits {
     pub(super) fn new(rules: &Rules) -> Self {
-        debug_assert!(
-            rules.types.len() <= MAX_TYPES,
-            "validated rules have no more types"
-        );
+        debug_assert!(rules.types.len() <= MAX_TYPES, "validated rules have no more types");
         let types: Vec<TypeLimits> = rules
             .types
             .iter()
@@ -60,11 +57,7 @@ impl Limits {
             })
             .collect();
         let set = |wanted: &dyn Fn(&TypeLimits) -> bool| {
-            types
-                .iter()
-                .enumerate()
-                .filter(|(_, t)| wanted(t))
-                .fold(0, |set, (kind, _)| set | 1 << kind)
+            types.iter().enumerate().filter(|(_, t)| wanted(t)).fold(0, |set, (kind, _)| set | 1 << kind)
         };
         Limits {
             accounts: set(&|t| t.tier == Tier::Account),
@@ -99,15 +92,9 @@ impl Limits {
     }
 
     /// Why a union would be refused, if it would: R2 (b), then (c), then the limits that R7 is about.
-    pub(super) fn refuses(
-        &self,
-        a: &impl Side,
-        b: &impl Side,
-        between_accounts: bool,
-    ) -> Option<ConflictRule> {
+    pub(super) fn refuses(&self, a: &impl Side, b: &impl Side, between_accounts: bool) -> Option<ConflictRule> {
         let both = a.types() & b.types();
-        let breaks =
-            |kind: u8| a.count(kind).saturating_add(b.count(kind)) > self.max_per_customer(kind);
+        let breaks = |kind: u8| a.count(kind).saturating_add(b.count(kind)) > self.max_per_customer(kind);
         if bits(both & self.accounts & self.limited).any(breaks) {
             return Some(ConflictRule::MaxPerCustomer);
         }
@@ -117,8 +104,7 @@ impl Limits {
         if bits(both & self.limited & !self.accounts).any(breaks) {
             return Some(ConflictRule::MaxContacts);
         }
-        (a.size().saturating_add(b.size()) > self.max_identifiers)
-            .then_some(ConflictRule::MaxIdentifiers)
+        (a.size().saturating_add(b.size()) > self.max_identifiers).then_some(ConflictRule::MaxIdentifiers)
     }
 
     /// Whether a union breaks nothing wherever in the order it stands, so that nothing needs to be replayed. Also between

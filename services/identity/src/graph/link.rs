@@ -14,9 +14,7 @@ impl State {
         let Edge { hub, other } = *edge;
         let usable = |identifier: Identifier| {
             self.limits.links(identifier.kind)
-                && !published
-                    .find(identifier.key)
-                    .is_some_and(|node| published.current(node).shared)
+                && !published.find(identifier.key).is_some_and(|node| published.current(node).shared)
         };
         if hub.key == other.key || !usable(hub) || !usable(other) {
             return;
@@ -26,11 +24,7 @@ impl State {
             return;
         }
         self.begin_command(command);
-        let ends = if self.rank(published, a) <= self.rank(published, b) {
-            [a, b]
-        } else {
-            [b, a]
-        };
+        let ends = if self.rank(published, a) <= self.rank(published, b) { [a, b] } else { [b, a] };
         let tier = self.tier(a).max(self.tier(b));
         let edge = self.keep(ends, tier, self.place(ordinal));
         self.decide(published, edge);
@@ -41,24 +35,15 @@ impl State {
         // The weaker end first: when it becomes shared, this edge is gone and counts for the stronger one no more.
         for (node, other) in [(weaker, stronger), (stronger, weaker)] {
             if self.links_too_many(node, other) {
-                let shared = Shared {
-                    node,
-                    other,
-                    rule: ConflictRule::MaxLinks,
-                };
+                let shared = Shared { node, other, rule: ConflictRule::MaxLinks };
                 return self.share_and_replay(published, shared);
             }
         }
-        let (a, b) = (
-            published.current(stronger).anchor,
-            published.current(weaker).anchor,
-        );
+        let (a, b) = (published.current(stronger).anchor, published.current(weaker).anchor);
         if self.edges[edge as usize].tier == Tier::Device {
             return self.decide_last(published, edge, a, b);
         }
-        let unsettled = [a, b]
-            .into_iter()
-            .any(|anchor| self.nodes[anchor as usize].unsettled);
+        let unsettled = [a, b].into_iter().any(|anchor| self.nodes[anchor as usize].unsettled);
         if unsettled || (a != b && !self.limits.harmless(&self.side(a), &self.side(b))) {
             self.replay(published, edge);
         } else {
@@ -78,14 +63,7 @@ impl State {
         match refused {
             None => self.join(published, a, b, edge),
             Some(rule) if shares && rule.is_about_accounts() => {
-                self.share_and_replay(
-                    published,
-                    Shared {
-                        node: weaker,
-                        other: stronger,
-                        rule,
-                    },
-                );
+                self.share_and_replay(published, Shared { node: weaker, other: stronger, rule });
             }
             Some(rule) => {
                 self.conflict(ConflictKind::Refused, rule, stronger, weaker);
@@ -104,10 +82,7 @@ impl State {
     }
 
     fn side(&self, anchor: u32) -> ComponentSide<'_> {
-        ComponentSide {
-            state: self,
-            anchor,
-        }
+        ComponentSide { state: self, anchor }
     }
 
     /// R3: kept edges to more values of `other`'s type than its own type's `max_links`.
@@ -118,10 +93,7 @@ impl State {
         }
         let limit = self.limits.max_links(self.nodes[node as usize].kind) as usize;
         // Edges are kept once a pair, so edges to a type are values of it.
-        self.edges_of(node)
-            .filter(|(_, end)| self.nodes[*end as usize].kind == counted)
-            .nth(limit)
-            .is_some()
+        self.edges_of(node).filter(|(_, end)| self.nodes[*end as usize].kind == counted).nth(limit).is_some()
     }
 
     /// Joins two components by an active edge. The one with the older edge gives the anchor (R4).
@@ -140,27 +112,11 @@ impl State {
         };
         let members: Vec<u32> = self.members(loser).collect();
         for member in members {
-            self.set_mapping(
-                published,
-                member,
-                Mapping {
-                    anchor: winner,
-                    shared: false,
-                },
-            );
+            self.set_mapping(published, member, Mapping { anchor: winner, shared: false });
         }
-        let next = (
-            self.nodes[winner as usize].next_member,
-            self.nodes[loser as usize].next_member,
-        );
-        (
-            self.nodes[loser as usize].next_member,
-            self.nodes[winner as usize].next_member,
-        ) = next;
-        let (size, types) = (
-            self.nodes[loser as usize].size,
-            self.nodes[loser as usize].types,
-        );
+        let next = (self.nodes[winner as usize].next_member, self.nodes[loser as usize].next_member);
+        (self.nodes[loser as usize].next_member, self.nodes[winner as usize].next_member) = next;
+        let (size, types) = (self.nodes[loser as usize].size, self.nodes[loser as usize].types);
         let unsettled = self.nodes[loser as usize].unsettled;
         let components = u64::from(self.nodes[winner as usize].size > 1) + u64::from(size > 1);
         self.counts.components = self.counts.components + 1 - components;

@@ -10,9 +10,7 @@
 use dashmap::DashMap;
 use rustc_hash::FxBuildHasher;
 use schemas::{Key, Resolved};
-use std::sync::atomic::{
-    AtomicI64, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release,
-};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use super::arena::Arena;
 use super::index::Index;
@@ -43,10 +41,7 @@ pub(super) struct Mapping {
 
 impl Mapping {
     fn from_word(word: u64) -> Self {
-        Mapping {
-            anchor: (word & ANCHOR) as u32,
-            shared: word & SHARED != 0,
-        }
+        Mapping { anchor: (word & ANCHOR) as u32, shared: word & SHARED != 0 }
     }
 
     fn word(self) -> u64 {
@@ -89,22 +84,14 @@ impl Snapshot<'_> {
     pub(super) fn resolve_found(&self, key: Key, node: Option<u32>) -> Resolved {
         match node {
             Some(node) => self.resolve_node(node),
-            None => Resolved {
-                customer_id: key,
-                customer_version: 0,
-                shared: false,
-            },
+            None => Resolved { customer_id: key, customer_version: 0, shared: false },
         }
     }
 
     fn resolve_node(&self, node: u32) -> Resolved {
         let Mapping { anchor, shared } = self.mapping(node);
         let slot = self.published.slots.get(anchor);
-        Resolved {
-            customer_id: key_in(slot),
-            customer_version: self.read(&slot.version, &slot.version_before),
-            shared,
-        }
+        Resolved { customer_id: key_in(slot), customer_version: self.read(&slot.version, &slot.version_before), shared }
     }
 
     pub(super) fn is_shared(&self, node: u32) -> bool {
@@ -153,10 +140,7 @@ impl Published {
     pub(super) fn at_one_epoch<T>(&self, question: impl Fn(&Snapshot<'_>) -> T) -> T {
         loop {
             let epoch = self.epoch.load(Acquire);
-            let answer = question(&Snapshot {
-                published: self,
-                epoch,
-            });
+            let answer = question(&Snapshot { published: self, epoch });
             if self.epoch.load(Acquire) == epoch {
                 return answer;
             }
@@ -183,12 +167,7 @@ impl Published {
     }
 
     pub(super) fn bytes(&self) -> usize {
-        let edges: usize = self
-            .edges
-            .shards()
-            .iter()
-            .map(|shard| shard.read().allocation_info().1.size())
-            .sum();
+        let edges: usize = self.edges.shards().iter().map(|shard| shard.read().allocation_info().1.size()).sum();
         self.slots.bytes() + self.index.bytes() + edges
     }
 }
@@ -200,14 +179,7 @@ impl Published {
         let slot = self.slots.reserve(node);
         slot.key_high.store((key.0 >> 64) as u64, Relaxed);
         slot.key_low.store(key.0 as u64, Relaxed);
-        slot.mapping.store(
-            Mapping {
-                anchor: node,
-                shared: false,
-            }
-            .word(),
-            Release,
-        );
+        slot.mapping.store(Mapping { anchor: node, shared: false }.word(), Release);
         // The shard's lock makes the slot visible to whoever finds the number.
         self.index.insert(key, node, |node| self.key(node));
     }
@@ -243,12 +215,7 @@ impl Published {
     }
 
     /// Makes the message in flight visible.
-    pub(super) fn publish(
-        &self,
-        applied: i64,
-        pending: &[u32],
-        edges: impl Iterator<Item = (u64, bool)>,
-    ) {
+    pub(super) fn publish(&self, applied: i64, pending: &[u32], edges: impl Iterator<Item = (u64, bool)>) {
         let epoch = self.epoch.load(Relaxed);
         self.epoch.store(epoch + 1, Release);
         self.applied.store(applied, Release);
@@ -290,10 +257,7 @@ mod tests {
     }
 
     fn join(published: &Published, pending: &mut Vec<u32>) {
-        let mapping = Mapping {
-            anchor: 1,
-            shared: false,
-        };
+        let mapping = Mapping { anchor: 1, shared: false };
         published.set_mapping(0, mapping, pending);
         published.set_version(1, 5, pending);
     }
@@ -302,16 +266,10 @@ mod tests {
     fn a_message_is_visible_once_it_is_published() {
         let (published, mut pending) = (two_nodes(), Vec::new());
         join(&published, &mut pending);
-        assert_eq!(
-            (customer(&published, A), customer(&published, B)),
-            ((A, 0), (B, 0))
-        );
+        assert_eq!((customer(&published, A), customer(&published, B)), ((A, 0), (B, 0)));
         assert_eq!(published.applied(), -1);
         published.publish(4, &pending, [(pair(0, 1), true)].into_iter());
-        assert_eq!(
-            (customer(&published, A), customer(&published, B)),
-            ((B, 5), (B, 5))
-        );
+        assert_eq!((customer(&published, A), customer(&published, B)), ((B, 5), (B, 5)));
         assert!(published.applied() == 4 && published.knows(pair(1, 0)));
     }
 

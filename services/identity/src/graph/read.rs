@@ -14,33 +14,21 @@ use crate::KeyedEvent;
 impl Graph {
     /// The customer of a key as known now.
     pub fn resolve(&self, key: Key) -> Resolved {
-        self.published
-            .at_one_epoch(|snapshot| snapshot.resolve(key))
+        self.published.at_one_epoch(|snapshot| snapshot.resolve(key))
     }
 
     /// Names each event's customer: that of its strongest identifier that is not shared.
     pub fn identify(&self, events: Vec<KeyedEvent>) -> Vec<IdentifiedEvent> {
-        let strongest: Vec<Key> = events
-            .iter()
-            .map(|keyed| keyed.identifiers.first().map_or(Key::NIL, |i| i.key))
-            .collect();
+        let strongest: Vec<Key> =
+            events.iter().map(|keyed| keyed.identifiers.first().map_or(Key::NIL, |i| i.key)).collect();
         let nodes = self.published.find_many(&strongest);
-        events
-            .into_iter()
-            .zip(nodes)
-            .map(|(keyed, node)| self.identify_one(keyed, node))
-            .collect()
+        events.into_iter().zip(nodes).map(|(keyed, node)| self.identify_one(keyed, node)).collect()
     }
 
     fn identify_one(&self, keyed: KeyedEvent, strongest: Option<u32>) -> IdentifiedEvent {
-        let KeyedEvent {
-            event,
-            identifiers,
-            anonymous_key,
-        } = keyed;
-        let (identity_key, resolved) = self
-            .published
-            .at_one_epoch(|snapshot| identity(snapshot, &identifiers, strongest));
+        let KeyedEvent { event, identifiers, anonymous_key } = keyed;
+        let (identity_key, resolved) =
+            self.published.at_one_epoch(|snapshot| identity(snapshot, &identifiers, strongest));
         IdentifiedEvent {
             event,
             identifiers,
@@ -56,22 +44,15 @@ impl Graph {
     /// returned once, with the first event that names it.
     pub fn missing_links(&self, events: &[KeyedEvent]) -> Vec<Command> {
         let naming_several = || events.iter().filter(|keyed| keyed.identifiers.len() > 1);
-        let keys: Vec<Key> = naming_several()
-            .flat_map(|keyed| keyed.identifiers.iter().map(|i| i.key))
-            .collect();
+        let keys: Vec<Key> = naming_several().flat_map(|keyed| keyed.identifiers.iter().map(|i| i.key)).collect();
         let nodes = self.published.find_many(&keys);
         let mut nodes = nodes.as_slice();
         let mut named = FxHashSet::default();
         let mut commands = Vec::new();
-        for KeyedEvent {
-            event, identifiers, ..
-        } in naming_several()
-        {
+        for KeyedEvent { event, identifiers, .. } in naming_several() {
             let (these, rest) = nodes.split_at(identifiers.len());
             nodes = rest;
-            let mut edges = self
-                .published
-                .at_one_epoch(|snapshot| self.unknown_edges(snapshot, identifiers, these));
+            let mut edges = self.published.at_one_epoch(|snapshot| self.unknown_edges(snapshot, identifiers, these));
             edges.retain(|edge| named.insert((edge.hub.key, edge.other.key)));
             if !edges.is_empty() {
                 let provenance = LinkProvenance {
@@ -79,10 +60,7 @@ impl Graph {
                     event_id: event.event_id.clone(),
                     event_time_ms: event.event_time_ms,
                 };
-                commands.push(Command::Link {
-                    edges: edges.into_vec(),
-                    provenance,
-                });
+                commands.push(Command::Link { edges: edges.into_vec(), provenance });
             }
         }
         commands
@@ -108,41 +86,22 @@ impl Graph {
                 (Some(hub), Some(other)) => !self.published.knows(pair(*hub, *other)),
                 _ => true,
             })
-            .map(|(other, _)| Edge {
-                hub: *hub,
-                other: *other,
-            })
+            .map(|(other, _)| Edge { hub: *hub, other: *other })
             .collect()
     }
 }
 
 /// R3: a shared identifier is the identity of a record that has nothing else.
-fn identity(
-    snapshot: &Snapshot<'_>,
-    identifiers: &[Identifier],
-    strongest: Option<u32>,
-) -> (Key, Resolved) {
+fn identity(snapshot: &Snapshot<'_>, identifiers: &[Identifier], strongest: Option<u32>) -> (Key, Resolved) {
     let Some((first, others)) = identifiers.split_first() else {
-        return (
-            Key::NIL,
-            Resolved {
-                customer_id: Key::NIL,
-                customer_version: 0,
-                shared: false,
-            },
-        );
+        return (Key::NIL, Resolved { customer_id: Key::NIL, customer_version: 0, shared: false });
     };
     let last_resort = (first.key, snapshot.resolve_found(first.key, strongest));
     if !last_resort.1.shared {
         return last_resort;
     }
-    let resolved = others
-        .iter()
-        .map(|identifier| (identifier.key, snapshot.resolve(identifier.key)));
-    resolved
-        .into_iter()
-        .find(|(_, resolved)| !resolved.shared)
-        .unwrap_or(last_resort)
+    let resolved = others.iter().map(|identifier| (identifier.key, snapshot.resolve(identifier.key)));
+    resolved.into_iter().find(|(_, resolved)| !resolved.shared).unwrap_or(last_resort)
 }
 
 /// Beside the applier: these wait for the message in flight, and it for them.
@@ -152,23 +111,15 @@ impl Graph {
         let state = self.state.read();
         match self.published.find(key) {
             Some(node) => component(&self.published, &state, self.published.current(node).anchor),
-            None => Component {
-                customer_id: key,
-                version: 0,
-                keys: vec![Identifier { kind: u8::MAX, key }],
-            },
+            None => Component { customer_id: key, version: 0, keys: vec![Identifier { kind: u8::MAX, key }] },
         }
     }
 
     /// The conflicts of a range of log offsets, the same in every process and at every time.
     pub fn conflicts_in(&self, offsets: RangeInclusive<i64>) -> Vec<Conflict> {
         let state = self.state.read();
-        let start = state
-            .conflicts
-            .partition_point(|kept| kept.offset < *offsets.start());
-        let end = state
-            .conflicts
-            .partition_point(|kept| kept.offset <= *offsets.end());
+        let start = state.conflicts.partition_point(|kept| kept.offset < *offsets.start());
+        let end = state.conflicts.partition_point(|kept| kept.offset <= *offsets.end());
         state.conflict_rows(&self.published, start..end.max(start))
     }
 

@@ -18,10 +18,7 @@ pub(super) struct Region {
 
 impl Region {
     pub(super) fn new() -> Self {
-        Region {
-            nodes: Vec::new(),
-            local: FxHashMap::default(),
-        }
+        Region { nodes: Vec::new(), local: FxHashMap::default() }
     }
 
     /// Adds a node's component, if it is not here yet.
@@ -39,10 +36,7 @@ impl Region {
     /// Everything: for checking.
     pub(super) fn of_all(state: &State) -> Self {
         let nodes: Vec<u32> = (0..state.nodes.len() as u32).collect();
-        Region {
-            local: nodes.iter().map(|node| (*node, *node)).collect(),
-            nodes,
-        }
+        Region { local: nodes.iter().map(|node| (*node, *node)).collect(), nodes }
     }
 
     /// A node's local number; `None` outside.
@@ -55,15 +49,9 @@ impl Region {
         let mut edges = Vec::new();
         for &node in &self.nodes {
             // An edge within the region is taken at its stronger end.
-            let taken_here = |&(edge, other): &(u32, u32)| {
-                state.edges[edge as usize].ends[0] == node || self.local(other).is_none()
-            };
-            edges.extend(
-                state
-                    .edges_of(node)
-                    .filter(taken_here)
-                    .map(|(edge, _)| edge),
-            );
+            let taken_here =
+                |&(edge, other): &(u32, u32)| state.edges[edge as usize].ends[0] == node || self.local(other).is_none();
+            edges.extend(state.edges_of(node).filter(taken_here).map(|(edge, _)| edge));
         }
         edges.sort_unstable_by_key(|edge| canonical(&state.edges[*edge as usize]));
         edges
@@ -84,11 +72,7 @@ pub(super) struct Outside<'a> {
 impl<'a> Outside<'a> {
     /// Follows the active edges that stand before `edge` in canonical order.
     pub(super) fn before(state: &'a State, node: u32, edge: &KeptEdge) -> Self {
-        let mut outside = Outside {
-            state,
-            nodes: vec![node],
-            types: 0,
-        };
+        let mut outside = Outside { state, nodes: vec![node], types: 0 };
         let mut next = 0;
         while let Some(&node) = outside.nodes.get(next) {
             next += 1;
@@ -96,10 +80,7 @@ impl<'a> Outside<'a> {
             for (between, other) in state.edges_of(node) {
                 let between = &state.edges[between as usize];
                 // Components are small (`max_identifiers`), so looking through the list is cheaper than a set.
-                if between.active
-                    && canonical(between) < canonical(edge)
-                    && !outside.nodes.contains(&other)
-                {
+                if between.active && canonical(between) < canonical(edge) && !outside.nodes.contains(&other) {
                     outside.nodes.push(other);
                 }
             }
@@ -119,10 +100,7 @@ impl Side for Outside<'_> {
 
     fn count(&self, kind: u8) -> u32 {
         let kind_of = |node: u32| self.state.nodes[node as usize].kind;
-        self.nodes
-            .iter()
-            .filter(|node| kind_of(**node) == kind)
-            .count() as u32
+        self.nodes.iter().filter(|node| kind_of(**node) == kind).count() as u32
     }
 }
 
@@ -137,11 +115,7 @@ pub(super) struct Partition {
 
 impl Partition {
     pub(super) fn new(state: &State, region: &Region) -> Self {
-        let kinds: Vec<u8> = region
-            .nodes
-            .iter()
-            .map(|node| state.nodes[*node as usize].kind)
-            .collect();
+        let kinds: Vec<u8> = region.nodes.iter().map(|node| state.nodes[*node as usize].kind).collect();
         let numbers = 0..kinds.len() as u32;
         Partition {
             parent: numbers.clone().collect(),
@@ -160,10 +134,7 @@ impl Partition {
     }
 
     pub(super) fn side(&self, root: u32) -> PartitionSide<'_> {
-        PartitionSide {
-            partition: self,
-            root,
-        }
+        PartitionSide { partition: self, root }
     }
 
     pub(super) fn unite(&mut self, a: u32, b: u32) {
@@ -193,9 +164,6 @@ impl Side for PartitionSide<'_> {
 
     fn count(&self, kind: u8) -> u32 {
         let members = &self.partition.members[self.root as usize];
-        members
-            .iter()
-            .filter(|member| self.partition.kinds[**member as usize] == kind)
-            .count() as u32
+        members.iter().filter(|member| self.partition.kinds[**member as usize] == kind).count() as u32
     }
 }

@@ -71,10 +71,7 @@ impl State {
         for edge in edges {
             self.remove(edge);
         }
-        let mapping = Mapping {
-            shared: true,
-            ..published.current(node)
-        };
+        let mapping = Mapping { shared: true, ..published.current(node) };
         self.set_mapping(published, node, mapping);
         self.counts.shared += 1;
         self.touch(node);
@@ -103,12 +100,8 @@ impl State {
                     }
                     verdict
                 }
-                [Some(inside), None] => {
-                    self.verdict_at_border(edge, inside, edge.ends[1], partition)?
-                }
-                [None, Some(inside)] => {
-                    self.verdict_at_border(edge, inside, edge.ends[0], partition)?
-                }
+                [Some(inside), None] => self.verdict_at_border(edge, inside, edge.ends[1], partition)?,
+                [None, Some(inside)] => self.verdict_at_border(edge, inside, edge.ends[0], partition)?,
                 [None, None] => unreachable!("a region's edges have an end in it"),
             };
             verdicts.push(verdict);
@@ -134,15 +127,8 @@ impl State {
     fn verdict(&self, edge: &KeptEdge, a: &impl Side, b: &impl Side) -> Result<Verdict, Anew> {
         let [stronger, weaker] = edge.ends;
         match self.limits.refuses(a, b, edge.tier == Tier::Account) {
-            Some(rule)
-                if rule.is_about_accounts()
-                    && self.limits.shares(self.nodes[weaker as usize].kind) =>
-            {
-                Err(Anew::Share(Shared {
-                    node: weaker,
-                    other: stronger,
-                    rule,
-                }))
+            Some(rule) if rule.is_about_accounts() && self.limits.shares(self.nodes[weaker as usize].kind) => {
+                Err(Anew::Share(Shared { node: weaker, other: stronger, rule }))
             }
             verdict => Ok(verdict),
         }
@@ -151,11 +137,7 @@ impl State {
     /// Marks the edges; one that does not join any more, or is new and does not join, is a conflict.
     fn take_verdicts(&mut self, edges: &[u32], verdicts: &[Verdict], new_edge: Option<u32>) {
         for (&edge, verdict) in edges.iter().zip(verdicts) {
-            let KeptEdge {
-                active,
-                ends: [stronger, weaker],
-                ..
-            } = self.edges[edge as usize];
+            let KeptEdge { active, ends: [stronger, weaker], .. } = self.edges[edge as usize];
             if let Some(rule) = *verdict
                 && (active || Some(edge) == new_edge)
             {
@@ -166,13 +148,7 @@ impl State {
     }
 
     /// Makes the partition the region's components. One whose members and anchor are the same has not changed.
-    fn take_components(
-        &mut self,
-        published: &Published,
-        region: &Region,
-        edges: &[u32],
-        partition: &Partition,
-    ) {
+    fn take_components(&mut self, published: &Published, region: &Region, edges: &[u32], partition: &Partition) {
         let before: Vec<(u32, u32)> = region
             .nodes
             .iter()
@@ -181,12 +157,7 @@ impl State {
             .collect();
         self.count_components(region, &before, partition);
         let oldest = self.oldest_edges(region, edges, partition);
-        for (root, members) in partition
-            .members
-            .iter()
-            .enumerate()
-            .filter(|(_, members)| !members.is_empty())
-        {
+        for (root, members) in partition.members.iter().enumerate().filter(|(_, members)| !members.is_empty()) {
             let anchor = match oldest[root] {
                 NONE => region.nodes[members[0] as usize],
                 edge => self.edges[edge as usize].ends[0],
@@ -197,10 +168,7 @@ impl State {
             component.types = partition.types[root];
             component.oldest_edge = oldest[root];
             component.unsettled = false;
-            if members
-                .iter()
-                .any(|member| before[*member as usize] != (anchor, size))
-            {
+            if members.iter().any(|member| before[*member as usize] != (anchor, size)) {
                 self.form(published, region, members, anchor);
             }
         }
@@ -228,9 +196,7 @@ impl State {
                 continue;
             };
             let root = partition.root(end) as usize;
-            if kept.active
-                && (oldest[root] == NONE || kept.place < self.edges[oldest[root] as usize].place)
-            {
+            if kept.active && (oldest[root] == NONE || kept.place < self.edges[oldest[root] as usize].place) {
                 oldest[root] = edge;
             }
         }
@@ -238,19 +204,8 @@ impl State {
     }
 
     fn count_components(&mut self, region: &Region, before: &[(u32, u32)], partition: &Partition) {
-        let anchors = || {
-            region
-                .nodes
-                .iter()
-                .zip(before)
-                .filter(|(node, (anchor, _))| *node == anchor)
-        };
-        let components = || {
-            partition
-                .members
-                .iter()
-                .filter(|members| !members.is_empty())
-        };
+        let anchors = || region.nodes.iter().zip(before).filter(|(node, (anchor, _))| *node == anchor);
+        let components = || partition.members.iter().filter(|members| !members.is_empty());
         let merged = anchors().count().saturating_sub(components().count());
         self.counts.merges += merged as u64;
         self.counts.components -= anchors().filter(|(_, (_, size))| *size > 1).count() as u64;

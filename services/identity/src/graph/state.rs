@@ -102,10 +102,7 @@ impl Side for ComponentSide<'_> {
     }
 
     fn count(&self, kind: u8) -> u32 {
-        self.state
-            .members(self.anchor)
-            .filter(|n| self.state.nodes[*n as usize].kind == kind)
-            .count() as u32
+        self.state.members(self.anchor).filter(|n| self.state.nodes[*n as usize].kind == kind).count() as u32
     }
 }
 
@@ -150,18 +147,12 @@ impl State {
     }
 
     pub(super) fn identifier(&self, published: &Published, node: u32) -> Identifier {
-        Identifier {
-            kind: self.nodes[node as usize].kind,
-            key: published.key(node),
-        }
+        Identifier { kind: self.nodes[node as usize].kind, key: published.key(node) }
     }
 
     /// Order of strength: smaller is stronger.
     pub(super) fn rank(&self, published: &Published, node: u32) -> (u16, Key) {
-        (
-            self.limits.priority(self.nodes[node as usize].kind),
-            published.key(node),
-        )
+        (self.limits.priority(self.nodes[node as usize].kind), published.key(node))
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -204,17 +195,10 @@ impl State {
     }
 
     /// Conflicts as rows; the range holds whole messages.
-    pub(super) fn conflict_rows(
-        &self,
-        published: &Published,
-        range: std::ops::Range<usize>,
-    ) -> Vec<Conflict> {
+    pub(super) fn conflict_rows(&self, published: &Published, range: std::ops::Range<usize>) -> Vec<Conflict> {
         let mut rows: Vec<Conflict> = Vec::with_capacity(range.len());
         for kept in &self.conflicts[range] {
-            let ordinal = rows
-                .last()
-                .filter(|row| row.log_offset == kept.offset)
-                .map_or(0, |row| row.ordinal + 1);
+            let ordinal = rows.last().filter(|row| row.log_offset == kept.offset).map_or(0, |row| row.ordinal + 1);
             rows.push(Conflict {
                 log_offset: kept.offset,
                 ordinal,
@@ -236,11 +220,7 @@ impl State {
     /// Whether an edge between two nodes is kept, this message included.
     pub(super) fn knows(&self, published: &Published, a: u32, b: u32) -> bool {
         let pair = pair(a, b);
-        self.message
-            .edges
-            .get(&pair)
-            .copied()
-            .unwrap_or_else(|| published.knows(pair))
+        self.message.edges.get(&pair).copied().unwrap_or_else(|| published.knows(pair))
     }
 }
 
@@ -252,8 +232,7 @@ impl State {
             return node;
         }
         let node = u32::try_from(self.nodes.len()).ok().filter(|n| *n != NONE);
-        let node = node
-            .expect("4 billion linked identifiers need more memory than a node number can address");
+        let node = node.expect("4 billion linked identifiers need more memory than a node number can address");
         self.nodes.push(Node {
             first_edge: NONE,
             next_member: node,
@@ -270,13 +249,7 @@ impl State {
     /// Keeps an edge, dormant for now.
     pub(super) fn keep(&mut self, ends: [u32; 2], tier: Tier, place: u64) -> u32 {
         let next = ends.map(|end| self.nodes[end as usize].first_edge);
-        let kept = KeptEdge {
-            ends,
-            next,
-            place,
-            tier,
-            active: false,
-        };
+        let kept = KeptEdge { ends, next, place, tier, active: false };
         let edge = match self.free_edges.pop() {
             Some(edge) => {
                 self.edges[edge as usize] = kept;
@@ -302,11 +275,7 @@ impl State {
         let ends = self.edges[edge as usize].ends;
         for (side, end) in ends.into_iter().enumerate() {
             let following = self.edges[edge as usize].next[side];
-            let previous = self
-                .edges_of(end)
-                .map(|(e, _)| e)
-                .take_while(|e| *e != edge)
-                .last();
+            let previous = self.edges_of(end).map(|(e, _)| e).take_while(|e| *e != edge).last();
             match previous {
                 None => self.nodes[end as usize].first_edge = following,
                 Some(previous) => {
@@ -353,20 +322,7 @@ impl State {
     }
 
     pub(super) fn conflict(&mut self, kind: ConflictKind, rule: ConflictRule, a: u32, b: u32) {
-        let Message {
-            offset,
-            append_time_ms,
-            command,
-            ..
-        } = self.message;
-        self.conflicts.push(KeptConflict {
-            offset,
-            append_time_ms,
-            command,
-            a,
-            b,
-            kind,
-            rule,
-        });
+        let Message { offset, append_time_ms, command, .. } = self.message;
+        self.conflicts.push(KeptConflict { offset, append_time_ms, command, a, b, kind, rule });
     }
 }

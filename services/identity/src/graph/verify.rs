@@ -28,20 +28,12 @@ fn all_nodes(state: &State) -> impl Iterator<Item = u32> + use<> {
     0..state.nodes.len() as u32
 }
 
-fn check_fingerprint(
-    published: &Published,
-    state: &State,
-    report: &mut impl FnMut(Invariant, String),
-) {
+fn check_fingerprint(published: &Published, state: &State, report: &mut impl FnMut(Invariant, String)) {
     let customer = |node| published.key(published.current(node).anchor);
-    let sum = all_nodes(state)
-        .map(|node| contribution(published.key(node), customer(node)))
-        .fold(0u128, u128::wrapping_add);
+    let sum =
+        all_nodes(state).map(|node| contribution(published.key(node), customer(node))).fold(0u128, u128::wrapping_add);
     if sum != state.fingerprint {
-        report(
-            Invariant::Fingerprint,
-            format!("kept {:032x}, computed {sum:032x}", state.fingerprint),
-        );
+        report(Invariant::Fingerprint, format!("kept {:032x}, computed {sum:032x}", state.fingerprint));
     }
 }
 
@@ -51,10 +43,7 @@ fn check_rings(published: &Published, state: &State, report: &mut impl FnMut(Inv
     for node in all_nodes(state) {
         let key = published.key(node);
         if published.find(key) != Some(node) {
-            report(
-                Invariant::OneCustomer,
-                format!("{key} is not found where it stands"),
-            );
+            report(Invariant::OneCustomer, format!("{key} is not found where it stands"));
         }
         if published.current(node).anchor != node {
             continue;
@@ -62,10 +51,7 @@ fn check_rings(published: &Published, state: &State, report: &mut impl FnMut(Inv
         let (mut size, mut types) = (0, 0);
         for member in state.members(node) {
             if published.current(member).anchor != node || !seen.insert(member) {
-                report(
-                    Invariant::OneCustomer,
-                    format!("{} is in the ring of {key}", published.key(member)),
-                );
+                report(Invariant::OneCustomer, format!("{} is in the ring of {key}", published.key(member)));
                 return;
             }
             size += 1;
@@ -73,59 +59,34 @@ fn check_rings(published: &Published, state: &State, report: &mut impl FnMut(Inv
         }
         let component = &state.nodes[node as usize];
         if (component.size, component.types) != (size, types) {
-            report(
-                Invariant::OneCustomer,
-                format!("{key} has {size} members, not {}", component.size),
-            );
+            report(Invariant::OneCustomer, format!("{key} has {size} members, not {}", component.size));
         }
     }
     if seen.len() != state.nodes.len() {
-        report(
-            Invariant::OneCustomer,
-            format!(
-                "{} of {} nodes are in a ring",
-                seen.len(),
-                state.nodes.len()
-            ),
-        );
+        report(Invariant::OneCustomer, format!("{} of {} nodes are in a ring", seen.len(), state.nodes.len()));
     }
 }
 
 fn check_limits(published: &Published, state: &State, report: &mut impl FnMut(Invariant, String)) {
     for node in all_nodes(state).filter(|node| published.current(*node).anchor == *node) {
-        let kinds: Vec<u8> = state
-            .members(node)
-            .map(|member| state.nodes[member as usize].kind)
-            .collect();
+        let kinds: Vec<u8> = state.members(node).map(|member| state.nodes[member as usize].kind).collect();
         for kind in super::limits::bits(state.limits.limited) {
             let count = kinds.iter().filter(|k| **k == kind).count();
             if count > state.limits.max_per_customer(kind) as usize {
-                report(
-                    Invariant::Limits,
-                    format!("{} holds {count} of type {kind}", published.key(node)),
-                );
+                report(Invariant::Limits, format!("{} holds {count} of type {kind}", published.key(node)));
             }
         }
         if kinds.len() > state.limits.max_identifiers as usize {
-            report(
-                Invariant::Limits,
-                format!("{} holds {} identifiers", published.key(node), kinds.len()),
-            );
+            report(Invariant::Limits, format!("{} holds {} identifiers", published.key(node), kinds.len()));
         }
     }
-    let refused = state
-        .conflicts
-        .iter()
-        .filter(|kept| kept.kind == ConflictKind::Refused);
+    let refused = state.conflicts.iter().filter(|kept| kept.kind == ConflictKind::Refused);
     let refused: FxHashSet<u64> = refused.map(|kept| pair(kept.a, kept.b)).collect();
     for node in all_nodes(state) {
         for (edge, other) in state.edges_of(node) {
             if !state.edges[edge as usize].active && !refused.contains(&pair(node, other)) {
                 let (a, b) = (published.key(node), published.key(other));
-                report(
-                    Invariant::Limits,
-                    format!("the dormant edge {a} – {b} has no conflict row"),
-                );
+                report(Invariant::Limits, format!("the dormant edge {a} – {b} has no conflict row"));
             }
         }
     }
@@ -136,38 +97,23 @@ fn check_replay(published: &Published, state: &State, report: &mut impl FnMut(In
     let edges = region.canonical_edges(state);
     let mut partition = Partition::new(state, &region);
     let Ok(verdicts) = state.verdicts(&region, &edges, &mut partition) else {
-        return report(
-            Invariant::Replay,
-            "the replay finds an identifier to share".to_owned(),
-        );
+        return report(Invariant::Replay, "the replay finds an identifier to share".to_owned());
     };
     for (edge, verdict) in edges.iter().zip(&verdicts) {
         let kept = &state.edges[*edge as usize];
         if kept.active != verdict.is_none() {
             let [a, b] = kept.ends.map(|end| published.key(end));
-            report(
-                Invariant::Replay,
-                format!(
-                    "the edge {a} – {b} has active = {}, replayed {verdict:?}",
-                    kept.active
-                ),
-            );
+            report(Invariant::Replay, format!("the edge {a} – {b} has active = {}, replayed {verdict:?}", kept.active));
         }
     }
     for node in all_nodes(state) {
         let anchor = published.current(node).anchor;
         let oldest = state.nodes[anchor as usize].oldest_edge;
         if partition.root(node) != partition.root(anchor) {
-            report(
-                Invariant::Replay,
-                format!("{} is replayed out of its component", published.key(node)),
-            );
+            report(Invariant::Replay, format!("{} is replayed out of its component", published.key(node)));
         }
         if oldest != super::state::NONE && state.edges[oldest as usize].ends[0] != anchor {
-            report(
-                Invariant::Replay,
-                format!("{} is not at its oldest edge", published.key(anchor)),
-            );
+            report(Invariant::Replay, format!("{} is not at its oldest edge", published.key(anchor)));
         }
     }
 }

@@ -9,10 +9,7 @@
 )]
 
 use identity::{Conflict, Graph, Hasher, KeyedEvent, OnConflict, Rules, Tier};
-use schemas::{
-    Command, Edge, Event, IdentifiedEvent, Identifier, Key, LinkProvenance, Page, Position, Source,
-    Utm,
-};
+use schemas::{Command, Edge, Event, IdentifiedEvent, Identifier, Key, LinkProvenance, Page, Position, Source, Utm};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -46,13 +43,7 @@ pub struct Outcome {
 
 impl Oracle {
     pub fn new(rules: &Rules) -> Self {
-        Oracle {
-            rules: rules.clone(),
-            kept: Vec::new(),
-            shared: BTreeSet::new(),
-            seen: BTreeMap::new(),
-            tried: 0,
-        }
+        Oracle { rules: rules.clone(), kept: Vec::new(), shared: BTreeSet::new(), seen: BTreeMap::new(), tried: 0 }
     }
 
     /// One edge of the log.
@@ -60,32 +51,16 @@ impl Oracle {
         self.tried += 1;
         let pair = |e: &OracleEdge| (e.a.key.min(e.b.key), e.a.key.max(e.b.key));
         let wanted = (x.key.min(y.key), x.key.max(y.key));
-        let unusable = |i: Identifier| {
-            self.shared.contains(&i.key) || !self.rules.types[usize::from(i.kind)].links
-        };
-        if x.key == y.key
-            || unusable(x)
-            || unusable(y)
-            || self.kept.iter().any(|e| pair(e) == wanted)
-        {
+        let unusable = |i: Identifier| self.shared.contains(&i.key) || !self.rules.types[usize::from(i.kind)].links;
+        if x.key == y.key || unusable(x) || unusable(y) || self.kept.iter().any(|e| pair(e) == wanted) {
             return;
         }
-        let (a, b) = if self.rank(x) < self.rank(y) {
-            (x, y)
-        } else {
-            (y, x)
-        };
+        let (a, b) = if self.rank(x) < self.rank(y) { (x, y) } else { (y, x) };
         self.seen.insert(a.key, a.kind);
         self.seen.insert(b.key, b.kind);
-        self.kept.push(OracleEdge {
-            a,
-            b,
-            order: self.tried,
-        });
+        self.kept.push(OracleEdge { a, b, order: self.tried });
         for (node, other) in [(b, a), (a, b)] {
-            if self.has_too_many_links(node, other.kind)
-                && self.kept.iter().any(|e| pair(e) == wanted)
-            {
+            if self.has_too_many_links(node, other.kind) && self.kept.iter().any(|e| pair(e) == wanted) {
                 self.share(node.key);
             }
         }
@@ -95,21 +70,16 @@ impl Oracle {
     }
 
     pub fn outcome(&self) -> Outcome {
-        self.try_replay()
-            .expect("a settled oracle has nothing left to share")
+        self.try_replay().expect("a settled oracle has nothing left to share")
     }
 
     fn share(&mut self, key: Key) {
         self.shared.insert(key);
-        self.kept
-            .retain(|edge| edge.a.key != key && edge.b.key != key);
+        self.kept.retain(|edge| edge.a.key != key && edge.b.key != key);
     }
 
     fn rank(&self, identifier: Identifier) -> (u16, Key) {
-        (
-            self.rules.types[usize::from(identifier.kind)].priority,
-            identifier.key,
-        )
+        (self.rules.types[usize::from(identifier.kind)].priority, identifier.key)
     }
 
     fn tier(&self, kind: u8) -> Tier {
@@ -132,25 +102,19 @@ impl Oracle {
 
     /// The partition and the refused edges, or an identifier that has to be shared first.
     fn try_replay(&self) -> Result<Outcome, Key> {
-        let mut group: BTreeMap<Key, usize> =
-            self.seen.keys().enumerate().map(|(i, k)| (*k, i)).collect();
+        let mut group: BTreeMap<Key, usize> = self.seen.keys().enumerate().map(|(i, k)| (*k, i)).collect();
         let mut dormant = BTreeSet::new();
         let mut active: Vec<&OracleEdge> = Vec::new();
         let mut ordered: Vec<&OracleEdge> = self.kept.iter().collect();
         ordered.sort_by_key(|e| (self.tier(e.a.kind).max(self.tier(e.b.kind)), e.order));
         for edge in ordered {
             let (ga, gb) = (group[&edge.a.key], group[&edge.b.key]);
-            let values = |g: usize| {
-                group
-                    .iter()
-                    .filter(move |(_, h)| **h == g)
-                    .map(|(k, _)| self.seen[k])
-                    .collect::<Vec<u8>>()
-            };
+            let values =
+                |g: usize| group.iter().filter(move |(_, h)| **h == g).map(|(k, _)| self.seen[k]).collect::<Vec<u8>>();
             if ga != gb {
                 let (side_a, side_b) = (values(ga), values(gb));
-                let between_accounts = self.tier(edge.a.kind) == Tier::Account
-                    && self.tier(edge.b.kind) == Tier::Account;
+                let between_accounts =
+                    self.tier(edge.a.kind) == Tier::Account && self.tier(edge.b.kind) == Tier::Account;
                 match self.objection(&side_a, &side_b, between_accounts) {
                     Some(by_account) => {
                         let weaker = &self.rules.types[usize::from(edge.b.kind)];
@@ -160,10 +124,7 @@ impl Oracle {
                         dormant.insert((edge.a.key.min(edge.b.key), edge.a.key.max(edge.b.key)));
                         continue;
                     }
-                    None => group
-                        .values_mut()
-                        .filter(|g| **g == gb)
-                        .for_each(|g| *g = ga),
+                    None => group.values_mut().filter(|g| **g == gb).for_each(|g| *g = ga),
                 }
             }
             active.push(edge);
@@ -184,37 +145,16 @@ impl Oracle {
     /// `Some(whether an account limit objects)` when the union is refused.
     fn objection(&self, a: &[u8], b: &[u8], between_accounts: bool) -> Option<bool> {
         let all: Vec<u8> = a.iter().chain(b).copied().collect();
-        for (kind, rule) in self
-            .rules
-            .types
-            .iter()
-            .enumerate()
-            .filter(|(_, r)| r.tier == Tier::Account)
-        {
+        for (kind, rule) in self.rules.types.iter().enumerate().filter(|(_, r)| r.tier == Tier::Account) {
             let count = all.iter().filter(|k| usize::from(**k) == kind).count();
-            let on_both = [a, b]
-                .iter()
-                .all(|side| side.iter().any(|k| usize::from(*k) == kind));
-            if rule
-                .max_per_customer
-                .is_some_and(|max| count > max as usize)
-                || (on_both && !between_accounts)
-            {
+            let on_both = [a, b].iter().all(|side| side.iter().any(|k| usize::from(*k) == kind));
+            if rule.max_per_customer.is_some_and(|max| count > max as usize) || (on_both && !between_accounts) {
                 return Some(true);
             }
         }
-        for (kind, rule) in self
-            .rules
-            .types
-            .iter()
-            .enumerate()
-            .filter(|(_, r)| r.tier != Tier::Account)
-        {
+        for (kind, rule) in self.rules.types.iter().enumerate().filter(|(_, r)| r.tier != Tier::Account) {
             let count = all.iter().filter(|k| usize::from(**k) == kind).count();
-            if rule
-                .max_per_customer
-                .is_some_and(|max| count > max as usize)
-            {
+            if rule.max_per_customer.is_some_and(|max| count > max as usize) {
                 return Some(false);
             }
         }
@@ -244,47 +184,21 @@ impl World {
     /// `type:value` as an identifier. E-mails and phones need not be real ones: the value is hashed as an id.
     pub fn id(&self, name: &str) -> Identifier {
         let (kind, value) = name.split_once(':').unwrap();
-        let index = self
-            .hasher
-            .rules()
-            .type_index(kind)
-            .unwrap_or_else(|| panic!("type {kind} is not configured"));
-        let salted = self
-            .hasher
-            .key("anonymous_id", &format!("{kind}-{value}-salted"))
-            .unwrap();
-        Identifier {
-            kind: index,
-            key: salted.key,
-        }
+        let index = self.hasher.rules().type_index(kind).unwrap_or_else(|| panic!("type {kind} is not configured"));
+        let salted = self.hasher.key("anonymous_id", &format!("{kind}-{value}-salted")).unwrap();
+        Identifier { kind: index, key: salted.key }
     }
 
     /// One message of links, given as edges, to the graph and to the oracle.
     pub fn apply(&mut self, edges: &[(Identifier, Identifier)]) -> Vec<Conflict> {
-        let edges: Vec<Edge> = edges
-            .iter()
-            .map(|(hub, other)| Edge {
-                hub: *hub,
-                other: *other,
-            })
-            .collect();
+        let edges: Vec<Edge> = edges.iter().map(|(hub, other)| Edge { hub: *hub, other: *other }).collect();
         for edge in &edges {
             self.oracle.link(edge.hub, edge.other);
         }
-        let provenance = LinkProvenance {
-            source: "web".into(),
-            event_id: "e".into(),
-            event_time_ms: 0,
-        };
+        let provenance = LinkProvenance { source: "web".into(), event_id: "e".into(), event_time_ms: 0 };
         let offset = self.next_offset;
         self.next_offset += 1;
-        self.graph
-            .apply(
-                offset,
-                offset * 1000,
-                &[Command::Link { edges, provenance }],
-            )
-            .unwrap()
+        self.graph.apply(offset, offset * 1000, &[Command::Link { edges, provenance }]).unwrap()
     }
 
     /// One record, as the events pipeline treats it: links that are missing are logged and applied, then the record is
@@ -293,11 +207,7 @@ impl World {
         let keyed = self.keyed(names);
         let commands = self.graph.missing_links(std::slice::from_ref(&keyed));
         self.log(&commands);
-        assert_eq!(
-            self.graph.missing_links(std::slice::from_ref(&keyed)),
-            [],
-            "logged twice: {names}"
-        );
+        assert_eq!(self.graph.missing_links(std::slice::from_ref(&keyed)), [], "logged twice: {names}");
         self.graph.identify(vec![keyed]).remove(0)
     }
 
@@ -310,9 +220,7 @@ impl World {
             let Command::Link { edges, .. } = command else {
                 continue;
             };
-            edges
-                .iter()
-                .for_each(|edge| self.oracle.link(edge.hub, edge.other));
+            edges.iter().for_each(|edge| self.oracle.link(edge.hub, edge.other));
         }
         let offset = self.next_offset;
         self.next_offset += 1;
@@ -321,19 +229,9 @@ impl World {
 
     /// A record whose identifiers are sorted as the hasher sorts them.
     pub fn keyed(&self, names: &str) -> KeyedEvent {
-        let mut identifiers: Vec<Identifier> =
-            names.split_whitespace().map(|name| self.id(name)).collect();
-        identifiers.sort_by_key(|i| {
-            (
-                self.hasher.rules().types[usize::from(i.kind)].priority,
-                i.key,
-            )
-        });
-        KeyedEvent {
-            event: event(),
-            identifiers: identifiers.into(),
-            anonymous_key: None,
-        }
+        let mut identifiers: Vec<Identifier> = names.split_whitespace().map(|name| self.id(name)).collect();
+        identifiers.sort_by_key(|i| (self.hasher.rules().types[usize::from(i.kind)].priority, i.key));
+        KeyedEvent { event: event(), identifiers: identifiers.into(), anonymous_key: None }
     }
 
     /// Customer of an identifier.
@@ -345,10 +243,7 @@ impl World {
     pub fn expect_customers(&self, customers: &[&str]) {
         let mut seen = BTreeMap::new();
         for names in customers {
-            let ids: BTreeSet<Key> = names
-                .split_whitespace()
-                .map(|name| self.customer(name))
-                .collect();
+            let ids: BTreeSet<Key> = names.split_whitespace().map(|name| self.customer(name)).collect();
             assert_eq!(ids.len(), 1, "`{names}` should be one customer");
             for id in ids {
                 if let Some(other) = seen.insert(id, names) {
@@ -365,10 +260,7 @@ impl World {
         for (key, customer) in &expected.customers {
             let resolved = self.graph.resolve(*key);
             if resolved.customer_id != *customer {
-                return Err(format!(
-                    "ID-2: {key} is {} and should be {customer}",
-                    resolved.customer_id
-                ));
+                return Err(format!("ID-2: {key} is {} and should be {customer}", resolved.customer_id));
             }
             if resolved.shared != self.oracle.shared.contains(key) {
                 return Err(format!("ID-2: {key} has shared = {}", resolved.shared));
@@ -377,23 +269,15 @@ impl World {
         let stats = self.graph.stats();
         let (kept, dormant) = (self.oracle.kept.len() as u64, expected.dormant.len() as u64);
         if (stats.edges_active, stats.edges_dormant) != (kept - dormant, dormant) {
-            return Err(format!(
-                "ID-2: {stats:?}, expected {kept} kept and {dormant} dormant"
-            ));
+            return Err(format!("ID-2: {stats:?}, expected {kept} kept and {dormant} dormant"));
         }
-        let sizes = expected.customers.values().fold(
-            BTreeMap::new(),
-            |mut sizes: BTreeMap<Key, u64>, c| {
-                *sizes.entry(*c).or_default() += 1;
-                sizes
-            },
-        );
+        let sizes = expected.customers.values().fold(BTreeMap::new(), |mut sizes: BTreeMap<Key, u64>, c| {
+            *sizes.entry(*c).or_default() += 1;
+            sizes
+        });
         let components = sizes.values().filter(|size| **size > 1).count() as u64;
         if stats.components != components || stats.shared != self.oracle.shared.len() as u64 {
-            return Err(format!(
-                "{stats:?}, expected {components} components, {} shared",
-                self.oracle.shared.len()
-            ));
+            return Err(format!("{stats:?}, expected {components} components, {} shared", self.oracle.shared.len()));
         }
         match self.graph.verify().first() {
             Some(violation) => Err(violation.to_string()),
@@ -405,11 +289,7 @@ impl World {
 /// An event that says nothing but that something happened.
 pub fn event() -> Event {
     Event {
-        position: Position {
-            topic_id: uuid::Uuid::nil(),
-            partition: 0,
-            offset: 0,
-        },
+        position: Position { topic_id: uuid::Uuid::nil(), partition: 0, offset: 0 },
         source: Source::Web,
         received_at_ms: 0,
         event_id: "event-1".into(),

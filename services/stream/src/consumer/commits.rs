@@ -33,17 +33,11 @@ struct UnderWay {
 
 impl Commits {
     pub(super) fn new(consumer: &BaseConsumer<LogContext>, timeout: Duration) -> Self {
-        Self {
-            answers: Queue::new(consumer.client()),
-            timeout,
-            waiting: VecDeque::new(),
-            under_way: None,
-        }
+        Self { answers: Queue::new(consumer.client()), timeout, waiting: VecDeque::new(), under_way: None }
     }
 
     pub(super) fn push(&mut self, request: CommitRequest) {
-        self.waiting
-            .push_back((request, Instant::now() + self.timeout));
+        self.waiting.push_back((request, Instant::now() + self.timeout));
     }
 
     /// Whether an unanswered request holds the others up, so that the thread must look again soon.
@@ -72,23 +66,15 @@ impl Commits {
     }
 
     /// Takes from those waiting all that are still valid, no two of them for one partition.
-    fn next_requests(
-        &mut self,
-        partitions: &HashMap<PartitionId, Partition>,
-    ) -> Vec<CommitRequest> {
+    fn next_requests(&mut self, partitions: &HashMap<PartitionId, Partition>) -> Vec<CommitRequest> {
         let mut next: Vec<CommitRequest> = Vec::new();
         let mut later = VecDeque::new();
         for (request, deadline) in self.waiting.drain(..) {
-            let owned = partitions
-                .get(&request.partition)
-                .is_some_and(|p| p.announced && p.epoch == request.epoch);
+            let owned = partitions.get(&request.partition).is_some_and(|p| p.announced && p.epoch == request.epoch);
             if !owned {
                 // Whoever asked may have gone: a revoke cancels it.
                 let _ = request.outcome.send(Err(StreamError::NotAssigned));
-            } else if next
-                .iter()
-                .any(|other| other.partition == request.partition)
-            {
+            } else if next.iter().any(|other| other.partition == request.partition) {
                 later.push_back((request, deadline));
             } else {
                 next.push(request);
@@ -98,28 +84,16 @@ impl Commits {
         next
     }
 
-    fn send(
-        &mut self,
-        consumer: &BaseConsumer<LogContext>,
-        topics: &[TopicInfo],
-        requests: Vec<CommitRequest>,
-    ) {
+    fn send(&mut self, consumer: &BaseConsumer<LogContext>, topics: &[TopicInfo], requests: Vec<CommitRequest>) {
         let sent = offsets(topics, &requests).and_then(|offsets| {
-            native::commit(consumer.client(), &offsets, &self.answers).map_err(|code| {
-                StreamError::Broker {
-                    doing: DOING,
-                    code,
-                    detail: String::new(),
-                }
+            native::commit(consumer.client(), &offsets, &self.answers).map_err(|code| StreamError::Broker {
+                doing: DOING,
+                code,
+                detail: String::new(),
             })
         });
         match sent {
-            Ok(()) => {
-                self.under_way = Some(UnderWay {
-                    requests,
-                    deadline: Instant::now() + self.timeout,
-                })
-            }
+            Ok(()) => self.under_way = Some(UnderWay { requests, deadline: Instant::now() + self.timeout }),
             Err(error) => answer(requests, |_| Err(error.clone())),
         }
     }
@@ -129,14 +103,10 @@ impl Commits {
         let Some(under_way) = &mut self.under_way else {
             return;
         };
-        let event = self
-            .answers
-            .poll(under_way.deadline.saturating_duration_since(Instant::now()));
+        let event = self.answers.poll(under_way.deadline.saturating_duration_since(Instant::now()));
         let Some(event) = event else {
             if Instant::now() >= under_way.deadline {
-                answer(std::mem::take(&mut under_way.requests), |_| {
-                    Err(StreamError::CommitTimeout)
-                });
+                answer(std::mem::take(&mut under_way.requests), |_| Err(StreamError::CommitTimeout));
             }
             return;
         };
@@ -146,18 +116,10 @@ impl Commits {
             // librdkafka gives them back in an order of its own.
             answer(requests, |id| {
                 let named = |(topic, partition, _): &&(String, i32, _)| {
-                    *partition == id.partition
-                        && *topics[usize::from(id.topic_index)].name == **topic
+                    *partition == id.partition && *topics[usize::from(id.topic_index)].name == **topic
                 };
-                let own = partitions
-                    .iter()
-                    .find(named)
-                    .map_or(code, |(_, _, own)| *own);
-                outcome(if own == RDKafkaErrorCode::NoError {
-                    code
-                } else {
-                    own
-                })
+                let own = partitions.iter().find(named).map_or(code, |(_, _, own)| *own);
+                outcome(if own == RDKafkaErrorCode::NoError { code } else { own })
             });
         }
     }
@@ -179,9 +141,7 @@ fn offsets(topics: &[TopicInfo], requests: &[CommitRequest]) -> Result<TopicPart
     for request in requests {
         let topic = &topics[usize::from(request.partition.topic_index)].name;
         let mut element = list.add_partition(topic, request.partition.partition);
-        element
-            .set_offset(Offset::Offset(request.offset))
-            .map_err(StreamError::kafka(DOING))?;
+        element.set_offset(Offset::Offset(request.offset)).map_err(StreamError::kafka(DOING))?;
         element.set_metadata(&request.metadata);
     }
     Ok(list)
@@ -198,15 +158,10 @@ fn outcome(code: RDKafkaErrorCode) -> Result<()> {
     match code {
         Code::NoError => Ok(()),
         // The group has moved on without this member: a revoke is on its way.
-        Code::UnknownMemberId
-        | Code::IllegalGeneration
-        | Code::FencedInstanceId
-        | Code::AssignmentLost => Err(StreamError::NotAssigned),
+        Code::UnknownMemberId | Code::IllegalGeneration | Code::FencedInstanceId | Code::AssignmentLost => {
+            Err(StreamError::NotAssigned)
+        }
         Code::OperationTimedOut | Code::RequestTimedOut => Err(StreamError::CommitTimeout),
-        code => Err(StreamError::Broker {
-            doing: DOING,
-            code,
-            detail: String::new(),
-        }),
+        code => Err(StreamError::Broker { doing: DOING, code, detail: String::new() }),
     }
 }

@@ -9,21 +9,9 @@ use crate::{Result, StreamError};
 
 /// What the thread is asked to do.
 pub(super) enum Request {
-    Start {
-        partition: PartitionId,
-        epoch: Epoch,
-        offset: i64,
-    },
-    Hold {
-        partition: PartitionId,
-        epoch: Epoch,
-        hold: bool,
-    },
-    Consumed {
-        partition: PartitionId,
-        epoch: Epoch,
-        bytes: usize,
-    },
+    Start { partition: PartitionId, epoch: Epoch, offset: i64 },
+    Hold { partition: PartitionId, epoch: Epoch, hold: bool },
+    Consumed { partition: PartitionId, epoch: Epoch, bytes: usize },
     Commit(CommitRequest),
     LookedUp(super::lookup::Found),
     Close,
@@ -54,76 +42,38 @@ struct Shared {
 }
 
 impl ConsumerHandle {
-    pub(super) fn new(
-        requests: Sender<Request>,
-        waker: Waker,
-        ended: tokio::sync::watch::Receiver<bool>,
-    ) -> Self {
-        Self {
-            shared: Arc::new(Shared {
-                requests,
-                waker,
-                ended,
-            }),
-        }
+    pub(super) fn new(requests: Sender<Request>, waker: Waker, ended: tokio::sync::watch::Receiver<bool>) -> Self {
+        Self { shared: Arc::new(Shared { requests, waker, ended }) }
     }
 
     /// Reads the partition from `offset` on; if it is already being read, what was not yet handed over is dropped and
     /// reading goes on from there. Ignored in a past epoch.
     pub fn start(&self, partition: PartitionId, epoch: Epoch, offset: i64) {
-        self.shared.ask(Request::Start {
-            partition,
-            epoch,
-            offset,
-        });
+        self.shared.ask(Request::Start { partition, epoch, offset });
     }
 
     /// Stops reading the partition until [`ConsumerHandle::resume`]. A few records may still come.
     pub fn pause(&self, partition: PartitionId, epoch: Epoch) {
-        self.shared.ask(Request::Hold {
-            partition,
-            epoch,
-            hold: true,
-        });
+        self.shared.ask(Request::Hold { partition, epoch, hold: true });
     }
 
     /// Ends [`ConsumerHandle::pause`].
     pub fn resume(&self, partition: PartitionId, epoch: Epoch) {
-        self.shared.ask(Request::Hold {
-            partition,
-            epoch,
-            hold: false,
-        });
+        self.shared.ask(Request::Hold { partition, epoch, hold: false });
     }
 
     /// Gives back the bytes of records that no longer occupy memory.
     pub fn consumed(&self, partition: PartitionId, epoch: Epoch, bytes: usize) {
-        self.shared.ask(Request::Consumed {
-            partition,
-            epoch,
-            bytes,
-        });
+        self.shared.ask(Request::Consumed { partition, epoch, bytes });
     }
 
     /// Commits `offset`, the next one to read, with `metadata` beside it, and waits for the broker's answer.
     ///
     /// [`StreamError::NotAssigned`]: the epoch is over. [`StreamError::CommitTimeout`]: nobody knows whether it
     /// happened; commit again. Other errors are the broker's.
-    pub async fn commit(
-        &self,
-        partition: PartitionId,
-        epoch: Epoch,
-        offset: i64,
-        metadata: String,
-    ) -> Result<()> {
+    pub async fn commit(&self, partition: PartitionId, epoch: Epoch, offset: i64, metadata: String) -> Result<()> {
         let (outcome, answer) = oneshot::channel();
-        self.shared.ask(Request::Commit(CommitRequest {
-            partition,
-            epoch,
-            offset,
-            metadata,
-            outcome,
-        }));
+        self.shared.ask(Request::Commit(CommitRequest { partition, epoch, offset, metadata, outcome }));
         answer.await.unwrap_or(Err(StreamError::Closed))
     }
 

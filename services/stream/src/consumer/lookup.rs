@@ -58,20 +58,12 @@ pub(super) fn run(
             Ok(results) => {
                 for ((partition, epoch), position) in partitions.into_iter().zip(results) {
                     // Nobody listens any more once the consumer has ended.
-                    let _ = found.send(Request::LookedUp(Found {
-                        partition,
-                        epoch,
-                        result: Ok(position),
-                    }));
+                    let _ = found.send(Request::LookedUp(Found { partition, epoch, result: Ok(position) }));
                 }
             }
             Err(error) => {
                 if let Some((partition, epoch)) = partitions.first().copied() {
-                    let _ = found.send(Request::LookedUp(Found {
-                        partition,
-                        epoch,
-                        result: Err(error),
-                    }));
+                    let _ = found.send(Request::LookedUp(Found { partition, epoch, result: Err(error) }));
                 }
             }
         }
@@ -81,10 +73,7 @@ pub(super) fn run(
 
 /// Whether the topic is no longer what this process was started for.
 fn is_final(error: &StreamError) -> bool {
-    matches!(
-        error,
-        StreamError::TopicRecreated { .. } | StreamError::PartitionsAdded { .. }
-    )
+    matches!(error, StreamError::TopicRecreated { .. } | StreamError::PartitionsAdded { .. })
 }
 
 fn look_up(
@@ -93,31 +82,20 @@ fn look_up(
     partitions: &[(PartitionId, Epoch)],
 ) -> Result<Vec<Position>> {
     let topic = |partition: &PartitionId| &topics[usize::from(partition.topic_index)];
-    let mut names: Vec<&str> = partitions
-        .iter()
-        .map(|(partition, _)| &*topic(partition).name)
-        .collect();
+    let mut names: Vec<&str> = partitions.iter().map(|(partition, _)| &*topic(partition).name).collect();
     names.sort_unstable();
     names.dedup();
     for now in admin::describe(consumer.client(), &names, WAIT)? {
         let before = topics.iter().find(|topic| topic.name == now.name);
         let Some(before) = before else { continue };
         if before.id != now.id {
-            return Err(StreamError::TopicRecreated {
-                name: now.name.to_string(),
-            });
+            return Err(StreamError::TopicRecreated { name: now.name.to_string() });
         }
         if before.partitions != now.partitions {
-            return Err(StreamError::PartitionsAdded {
-                name: now.name.to_string(),
-                before: before.partitions,
-            });
+            return Err(StreamError::PartitionsAdded { name: now.name.to_string(), before: before.partitions });
         }
     }
-    let named: Vec<(&str, i32)> = partitions
-        .iter()
-        .map(|(p, _)| (&*topic(p).name, p.partition))
-        .collect();
+    let named: Vec<(&str, i32)> = partitions.iter().map(|(p, _)| (&*topic(p).name, p.partition)).collect();
     let committed = native::committed(consumer.client(), &named, WAIT)?;
     named
         .iter()
@@ -127,11 +105,7 @@ fn look_up(
                 .client()
                 .fetch_watermarks(topic, *partition, WAIT)
                 .map_err(StreamError::kafka("read the ends of a partition"))?;
-            Ok(Position {
-                committed,
-                low,
-                high,
-            })
+            Ok(Position { committed, low, high })
         })
         .collect()
 }

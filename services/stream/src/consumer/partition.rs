@@ -135,19 +135,8 @@ impl Chunk {
 mod tests {
     use super::*;
 
-    fn message(
-        offset: i64,
-        key: Option<&'static [u8]>,
-        payload: Option<&'static [u8]>,
-    ) -> Message<'static> {
-        Message {
-            topic: "t",
-            partition: 0,
-            offset,
-            time_ms: 7,
-            key,
-            payload,
-        }
+    fn message(offset: i64, key: Option<&'static [u8]>, payload: Option<&'static [u8]>) -> Message<'static> {
+        Message { topic: "t", partition: 0, offset, time_ms: 7, key, payload }
     }
 
     #[test]
@@ -158,17 +147,10 @@ mod tests {
         assert!(partition.push(&message(6, Some(b""), None), 1000));
         let (records, bytes) = partition.chunk.take();
         assert_eq!(bytes, partition.buffered);
-        let shown: Vec<_> = records
-            .iter()
-            .map(|r| (r.offset, r.key.as_deref(), r.payload.as_deref()))
-            .collect();
+        let shown: Vec<_> = records.iter().map(|r| (r.offset, r.key.as_deref(), r.payload.as_deref())).collect();
         assert_eq!(
             shown,
-            [
-                (3, Some(&b"k"[..]), Some(&b"value"[..])),
-                (5, None, Some(&b""[..])),
-                (6, Some(&b""[..]), None)
-            ]
+            [(3, Some(&b"k"[..]), Some(&b"value"[..])), (5, None, Some(&b""[..])), (6, Some(&b""[..]), None)]
         );
         assert_eq!(records[0].append_time_ms, 7);
     }

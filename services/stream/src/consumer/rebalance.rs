@@ -30,13 +30,7 @@ impl Worker {
             fresh.push((id, epoch));
         }
         if let Err(error) = self.consumer.incremental_assign(&TopicPartitionList::new()) {
-            return self.fail(
-                None,
-                StreamError::Kafka {
-                    doing: "accept an assignment",
-                    error,
-                },
-            );
+            return self.fail(None, StreamError::Kafka { doing: "accept an assignment", error });
         }
         if !fresh.is_empty() {
             // The other end lives as long as this one.
@@ -59,21 +53,11 @@ impl Worker {
                 read.add_partition(topic, *number);
             }
             if partition.announced {
-                self.tell(ConsumerEvent::Revoked {
-                    partition: id,
-                    epoch: partition.epoch,
-                    lost,
-                });
+                self.tell(ConsumerEvent::Revoked { partition: id, epoch: partition.epoch, lost });
             }
         }
         if let Err(error) = self.consumer.incremental_unassign(&read) {
-            self.fail(
-                None,
-                StreamError::Kafka {
-                    doing: "give partitions back",
-                    error,
-                },
-            );
+            self.fail(None, StreamError::Kafka { doing: "give partitions back", error });
         }
     }
 
@@ -100,11 +84,7 @@ impl Worker {
             Err(error) => tracing::warn!(%error, "cannot leave the consumer group in order"),
         }
         for (partition, state) in self.partitions.drain().filter(|(_, state)| state.announced) {
-            let _ = self.events.send(ConsumerEvent::Revoked {
-                partition,
-                epoch: state.epoch,
-                lost: true,
-            });
+            let _ = self.events.send(ConsumerEvent::Revoked { partition, epoch: state.epoch, lost: true });
         }
     }
 }

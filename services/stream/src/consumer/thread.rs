@@ -47,9 +47,7 @@ pub(super) fn spawn(
     let polled = queue()?;
     let waker: Waker = Arc::new(Mutex::new(Some(queue()?)));
     let names: Vec<&str> = topics.iter().map(|topic| &*topic.name).collect();
-    consumer
-        .subscribe(&names)
-        .map_err(StreamError::kafka("subscribe"))?;
+    consumer.subscribe(&names).map_err(StreamError::kafka("subscribe"))?;
 
     let (request_sender, requests) = mpsc::channel();
     let (assigned, to_look_up) = mpsc::channel();
@@ -57,11 +55,7 @@ pub(super) fn spawn(
     let stopping = Arc::new(AtomicBool::new(false));
     {
         let (consumer, topics) = (Arc::clone(&consumer), Arc::clone(&topics));
-        let (found, waker, stopping) = (
-            request_sender.clone(),
-            Arc::clone(&waker),
-            Arc::clone(&stopping),
-        );
+        let (found, waker, stopping) = (request_sender.clone(), Arc::clone(&waker), Arc::clone(&stopping));
         let wake = move || {
             if let Some(queue) = &*waker.lock() {
                 queue.wake();
@@ -126,8 +120,7 @@ impl Worker {
             while let Ok(request) = self.requests.try_recv() {
                 self.request(request);
             }
-            self.commits
-                .serve(&self.consumer, &self.topics, &self.partitions);
+            self.commits.serve(&self.consumer, &self.topics, &self.partitions);
             self.poll(queue);
             self.flush();
         }
@@ -135,11 +128,7 @@ impl Worker {
 
     /// Takes in what has arrived; waits only for the first of it.
     fn poll(&mut self, queue: &Queue) {
-        let mut wait = if self.commits.is_blocked() {
-            BLOCKED
-        } else {
-            IDLE
-        };
+        let mut wait = if self.commits.is_blocked() { BLOCKED } else { IDLE };
         for _ in 0..BURST {
             let Some(event) = queue.poll(wait) else {
                 return;
@@ -152,34 +141,18 @@ impl Worker {
     fn happened(&mut self, happening: Happening<'_>) {
         match happening {
             Happening::Message(message) => self.message(&message),
-            Happening::Eof {
-                topic,
-                partition,
-                offset,
-            } => self.eof(&topic, partition, offset),
+            Happening::Eof { topic, partition, offset } => self.eof(&topic, partition, offset),
             Happening::Assign(partitions) => self.assign(&partitions),
             Happening::Revoke(partitions) => self.revoke(&partitions),
-            Happening::Error {
-                code,
-                fatal,
-                text,
-                partition,
-            } => self.error(code, fatal, text, partition),
-            Happening::Log {
-                level,
-                facility,
-                text,
-            } => log_line(level, &facility, &text),
+            Happening::Error { code, fatal, text, partition } => self.error(code, fatal, text, partition),
+            Happening::Log { level, facility, text } => log_line(level, &facility, &text),
             Happening::Committed { .. } | Happening::Other => {}
         }
     }
 
     pub(super) fn id(&self, topic: &str, partition: i32) -> Option<PartitionId> {
         let index = self.topics.iter().position(|info| *info.name == *topic)?;
-        Some(PartitionId {
-            topic_index: u16::try_from(index).ok()?,
-            partition,
-        })
+        Some(PartitionId { topic_index: u16::try_from(index).ok()?, partition })
     }
 
     pub(super) fn tell(&self, event: ConsumerEvent) {
@@ -189,30 +162,20 @@ impl Worker {
 
     pub(super) fn fail(&mut self, partition: Option<(PartitionId, Epoch)>, error: StreamError) {
         self.stop = true;
-        self.tell(ConsumerEvent::Error {
-            partition,
-            fatal: true,
-            error,
-        });
+        self.tell(ConsumerEvent::Error { partition, fatal: true, error });
     }
 
     fn message(&mut self, message: &Message<'_>) {
         let Some(id) = self.id(message.topic, message.partition) else {
             return;
         };
-        let Some(partition) = self
-            .partitions
-            .get_mut(&id)
-            .filter(|partition| partition.started)
-        else {
+        let Some(partition) = self.partitions.get_mut(&id).filter(|partition| partition.started) else {
             return;
         };
         if !partition.push(message, self.limits.buffer_bytes_per_partition) {
             return;
         }
-        if partition.chunk.bytes() >= self.limits.chunk_bytes
-            || partition.chunk.len() >= self.limits.chunk_records
-        {
+        if partition.chunk.bytes() >= self.limits.chunk_bytes || partition.chunk.len() >= self.limits.chunk_records {
             hand_over(&self.events, id, partition);
         }
         if partition.full {
@@ -224,21 +187,13 @@ impl Worker {
         let Some(id) = self.id(topic, partition) else {
             return;
         };
-        let Some(partition) = self
-            .partitions
-            .get_mut(&id)
-            .filter(|partition| partition.started)
-        else {
+        let Some(partition) = self.partitions.get_mut(&id).filter(|partition| partition.started) else {
             return;
         };
         hand_over(&self.events, id, partition);
         partition.next = partition.next.max(position);
         let epoch = partition.epoch;
-        self.tell(ConsumerEvent::Eof {
-            partition: id,
-            epoch,
-            position,
-        });
+        self.tell(ConsumerEvent::Eof { partition: id, epoch, position });
     }
 
     fn flush(&mut self) {
@@ -247,38 +202,23 @@ impl Worker {
         }
     }
 
-    fn error(
-        &mut self,
-        code: RDKafkaErrorCode,
-        fatal: bool,
-        detail: String,
-        partition: Option<(String, i32)>,
-    ) {
+    fn error(&mut self, code: RDKafkaErrorCode, fatal: bool, detail: String, partition: Option<(String, i32)>) {
         let partition = partition.and_then(|(topic, partition)| {
             let id = self.id(&topic, partition)?;
             let state = self.partitions.get(&id)?;
             Some((id, state.epoch, state.next))
         });
         let error = match (code, partition) {
-            (
-                RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange,
-                Some((_, _, offset)),
-            ) => StreamError::OffsetOutOfRange { offset },
-            _ => StreamError::Broker {
-                doing: "read from Kafka",
-                code,
-                detail,
-            },
+            (RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange, Some((_, _, offset))) => {
+                StreamError::OffsetOutOfRange { offset }
+            }
+            _ => StreamError::Broker { doing: "read from Kafka", code, detail },
         };
         self.stop |= fatal;
         if partition.is_none() && !fatal && self.was_told(code) {
             return;
         }
-        self.tell(ConsumerEvent::Error {
-            partition: partition.map(|(id, epoch, _)| (id, epoch)),
-            fatal,
-            error,
-        });
+        self.tell(ConsumerEvent::Error { partition: partition.map(|(id, epoch, _)| (id, epoch)), fatal, error });
     }
 
     /// Whether this was told a moment ago: while the brokers are away librdkafka says so ten times a second.
@@ -293,26 +233,14 @@ impl Worker {
 
     fn request(&mut self, request: Request) {
         match request {
-            Request::Start {
-                partition,
-                epoch,
-                offset,
-            } => self.start(partition, epoch, offset),
-            Request::Hold {
-                partition,
-                epoch,
-                hold,
-            } => {
+            Request::Start { partition, epoch, offset } => self.start(partition, epoch, offset),
+            Request::Hold { partition, epoch, hold } => {
                 if let Some(state) = self.current(partition, epoch) {
                     state.held = hold;
                     self.apply_pause(partition);
                 }
             }
-            Request::Consumed {
-                partition,
-                epoch,
-                bytes,
-            } => {
+            Request::Consumed { partition, epoch, bytes } => {
                 let limit = self.limits.buffer_bytes_per_partition;
                 if let Some(state) = self.current(partition, epoch) {
                     state.give_back(bytes, limit);
@@ -327,22 +255,12 @@ impl Worker {
 
     /// The partition, if it is still in this epoch.
     fn current(&mut self, partition: PartitionId, epoch: Epoch) -> Option<&mut Partition> {
-        self.partitions
-            .get_mut(&partition)
-            .filter(|state| state.announced && state.epoch == epoch)
+        self.partitions.get_mut(&partition).filter(|state| state.announced && state.epoch == epoch)
     }
 
     fn looked_up(&mut self, found: Found) {
-        let Found {
-            partition,
-            epoch,
-            result,
-        } = found;
-        let Some(state) = self
-            .partitions
-            .get_mut(&partition)
-            .filter(|state| state.epoch == epoch)
-        else {
+        let Found { partition, epoch, result } = found;
+        let Some(state) = self.partitions.get_mut(&partition).filter(|state| state.epoch == epoch) else {
             return;
         };
         match result {
@@ -371,21 +289,13 @@ impl Worker {
         let started = std::mem::replace(&mut state.started, true);
         let result = if started {
             // Its effect on what is handed over is immediate; only the fetching starts later, so nothing is waited for.
-            self.consumer
-                .seek_partitions(list, Duration::ZERO)
-                .map(drop)
+            self.consumer.seek_partitions(list, Duration::ZERO).map(drop)
         } else {
             self.consumer.incremental_assign(&list)
         };
         match result {
             Ok(()) => self.apply_pause(id),
-            Err(error) => self.fail(
-                Some((id, epoch)),
-                StreamError::Kafka {
-                    doing: "start a partition",
-                    error,
-                },
-            ),
+            Err(error) => self.fail(Some((id, epoch)), StreamError::Kafka { doing: "start a partition", error }),
         }
     }
 
@@ -401,19 +311,9 @@ impl Worker {
         }
         state.paused = pause;
         let epoch = state.epoch;
-        let result = if pause {
-            self.consumer.pause(&list)
-        } else {
-            self.consumer.resume(&list)
-        };
+        let result = if pause { self.consumer.pause(&list) } else { self.consumer.resume(&list) };
         if let Err(error) = result {
-            self.fail(
-                Some((id, epoch)),
-                StreamError::Kafka {
-                    doing: "pause or resume a partition",
-                    error,
-                },
-            );
+            self.fail(Some((id, epoch)), StreamError::Kafka { doing: "pause or resume a partition", error });
         }
     }
 
@@ -437,10 +337,5 @@ fn hand_over(events: &UnboundedSender<ConsumerEvent>, id: PartitionId, partition
         return;
     }
     let (records, bytes) = partition.chunk.take();
-    let _ = events.send(ConsumerEvent::Records {
-        partition: id,
-        epoch: partition.epoch,
-        records,
-        bytes,
-    });
+    let _ = events.send(ConsumerEvent::Records { partition: id, epoch: partition.epoch, records, bytes });
 }

@@ -78,12 +78,7 @@ impl Follower {
         };
         let (told, progress) = watch::channel(start.clone());
         let stop = Arc::new(AtomicBool::new(false));
-        let shared = Shared {
-            progress,
-            end_at_start,
-            stop: Arc::clone(&stop),
-            waker: Arc::clone(&waker),
-        };
+        let shared = Shared { progress, end_at_start, stop: Arc::clone(&stop), waker: Arc::clone(&waker) };
         let mut run = Run {
             consumer,
             topic: Arc::clone(&topic.name),
@@ -106,9 +101,7 @@ impl Follower {
             .name("identity-log".to_owned())
             .spawn(body)
             .map_err(|error| StreamError::Config(format!("cannot start a thread: {error}")))?;
-        Ok(Self {
-            shared: Arc::new(shared),
-        })
+        Ok(Self { shared: Arc::new(shared) })
     }
 
     /// Waits until the message at `offset` is applied.
@@ -177,29 +170,19 @@ impl Drop for Shared {
 async fn begin(producer: &LogProducer, rules: &RulesEntry, from_offset: i64) -> Result<i64> {
     let (mut low, mut end) = ends(producer).await?;
     if end == 0 {
-        let first = Command::Rules {
-            hash: rules.hash,
-            rules_json: rules.rules_json.clone(),
-        };
+        let first = Command::Rules { hash: rules.hash, rules_json: rules.rules_json.clone() };
         producer.append(&[first]).await?;
         (low, end) = ends(producer).await?;
     }
     if low > from_offset {
         let detail = format!("the log begins at {low}: a snapshot that reaches so far is needed");
-        return Err(StreamError::Log {
-            offset: from_offset,
-            detail,
-        });
+        return Err(StreamError::Log { offset: from_offset, detail });
     }
     Ok(end)
 }
 
 /// A consumer that reads the log and is in no group; librdkafka wants the name of one all the same.
-fn consumer(
-    config: &KafkaConfig,
-    topic: &TopicInfo,
-    from_offset: i64,
-) -> Result<BaseConsumer<LogContext>> {
+fn consumer(config: &KafkaConfig, topic: &TopicInfo, from_offset: i64) -> Result<BaseConsumer<LogContext>> {
     let consumer: BaseConsumer<LogContext> = config
         .consumer_client(&config.group("identity-follower"), false)?
         .create_with_context(LogContext::default())
@@ -266,14 +249,8 @@ impl Run {
                 self.now.position = self.now.position.max(offset);
                 Ok(())
             }
-            Happening::Error {
-                code, fatal, text, ..
-            } => self.error(code, fatal, text),
-            Happening::Log {
-                level,
-                facility,
-                text,
-            } => {
+            Happening::Error { code, fatal, text, .. } => self.error(code, fatal, text),
+            Happening::Log { level, facility, text } => {
                 log_line(level, &facility, &text);
                 Ok(())
             }
@@ -287,16 +264,12 @@ impl Run {
             return Ok(());
         }
         let failed = |detail: String| StreamError::Log { offset, detail };
-        let payload = message
-            .payload
-            .ok_or_else(|| failed("the message is empty".to_owned()))?;
+        let payload = message.payload.ok_or_else(|| failed("the message is empty".to_owned()))?;
         let commands = decode_commands(payload).map_err(|error| failed(error.to_string()))?;
         for command in &commands {
             self.check_rules(offset, command)?;
         }
-        self.applier
-            .apply(offset, message.time_ms, &commands)
-            .map_err(|error| failed(error.to_string()))?;
+        self.applier.apply(offset, message.time_ms, &commands).map_err(|error| failed(error.to_string()))?;
         self.now.applied = offset;
         self.now.position = offset + 1;
         Ok(())
@@ -305,34 +278,23 @@ impl Run {
     fn check_rules(&mut self, offset: i64, command: &Command) -> Result<()> {
         match command {
             Command::Rules { hash, rules_json } if *hash != self.rules.hash => {
-                Err(StreamError::RulesDiffer {
-                    differences: differences(rules_json, &self.rules.rules_json),
-                })
+                Err(StreamError::RulesDiffer { differences: differences(rules_json, &self.rules.rules_json) })
             }
             Command::Rules { .. } => {
                 self.rules_seen = true;
                 Ok(())
             }
             _ if self.rules_seen => Ok(()),
-            _ => Err(StreamError::Log {
-                offset,
-                detail: "the log does not begin with its rules".to_owned(),
-            }),
+            _ => Err(StreamError::Log { offset, detail: "the log does not begin with its rules".to_owned() }),
         }
     }
 
     fn error(&self, code: RDKafkaErrorCode, fatal: bool, detail: String) -> Result<()> {
         match code {
             RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange => {
-                Err(StreamError::OffsetOutOfRange {
-                    offset: self.now.position,
-                })
+                Err(StreamError::OffsetOutOfRange { offset: self.now.position })
             }
-            _ if fatal => Err(StreamError::Broker {
-                doing: "follow the identity log",
-                code,
-                detail,
-            }),
+            _ if fatal => Err(StreamError::Broker { doing: "follow the identity log", code, detail }),
             _ => {
                 tracing::debug!(%code, detail, "following the identity log");
                 Ok(())

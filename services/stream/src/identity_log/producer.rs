@@ -34,24 +34,19 @@ impl LogProducer {
                 topic.name, topic.partitions
             )));
         }
-        Ok(Self {
-            sender: Sender::new(config)?,
-            topic: Arc::clone(&topic.name),
-        })
+        Ok(Self { sender: Sender::new(config)?, topic: Arc::clone(&topic.name) })
     }
 
     /// Appends the commands, many to a message, and waits for the broker; the offset of the last message. Retried as
     /// long as it takes; a command may then be in the log twice, which changes nothing.
     pub async fn append(&self, commands: &[Command]) -> Result<Option<i64>> {
-        let messages = pack(commands, MESSAGE_BYTES)
-            .into_iter()
-            .map(|payload| Outgoing {
-                topic: Arc::clone(&self.topic),
-                partition: Some(PARTITION),
-                key: None,
-                payload: Some(payload),
-                headers: None,
-            });
+        let messages = pack(commands, MESSAGE_BYTES).into_iter().map(|payload| Outgoing {
+            topic: Arc::clone(&self.topic),
+            partition: Some(PARTITION),
+            key: None,
+            payload: Some(payload),
+            headers: None,
+        });
         let offsets = self.sender.send_all(messages).await?;
         Ok(offsets.into_iter().max())
     }
@@ -101,10 +96,7 @@ mod tests {
     use schemas::command::decode_commands;
 
     fn rules(length: usize) -> Command {
-        Command::Rules {
-            hash: [7; 16],
-            rules_json: "x".repeat(length),
-        }
+        Command::Rules { hash: [7; 16], rules_json: "x".repeat(length) }
     }
 
     #[test]

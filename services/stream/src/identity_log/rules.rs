@@ -14,17 +14,13 @@ const SHOWN: usize = 8;
 
 /// What a person needs to see why two sets of rules are not the same.
 pub(super) fn differences(log_json: &str, own_json: &str) -> String {
-    let (Ok(log), Ok(own)) = (
-        serde_json::from_str(log_json),
-        serde_json::from_str(own_json),
-    ) else {
+    let (Ok(log), Ok(own)) = (serde_json::from_str(log_json), serde_json::from_str(own_json)) else {
         return "the log's rules cannot be read".to_owned();
     };
     let mut found = Vec::new();
     compare("", &log, &own, &mut found);
     if found.is_empty() {
-        return "the rules read the same, so the secret or the release's way to apply them differs"
-            .to_owned();
+        return "the rules read the same, so the secret or the release's way to apply them differs".to_owned();
     }
     let more = found.len().saturating_sub(SHOWN);
     found.truncate(SHOWN);
@@ -39,12 +35,7 @@ fn compare(path: &str, log: &Value, own: &Value, found: &mut Vec<String>) {
     match (log, own) {
         (Value::Object(log), Value::Object(own)) => {
             for (key, value) in log {
-                compare(
-                    &join(path, key),
-                    value,
-                    own.get(key).unwrap_or(&Value::Null),
-                    found,
-                );
+                compare(&join(path, key), value, own.get(key).unwrap_or(&Value::Null), found);
             }
             for (key, value) in own.iter().filter(|(key, _)| !log.contains_key(*key)) {
                 compare(&join(path, key), &Value::Null, value, found);
@@ -55,40 +46,22 @@ fn compare(path: &str, log: &Value, own: &Value, found: &mut Vec<String>) {
                 let at = |values: &[Value]| values.get(index).cloned().unwrap_or(Value::Null);
                 let (log, own) = (at(log), at(own));
                 // Entries that have names are told by them.
-                let name = log
-                    .get("name")
-                    .or_else(|| own.get("name"))
-                    .and_then(Value::as_str);
-                let path = name.map_or_else(
-                    || format!("{path}[{index}]"),
-                    |name| format!("{path}[{name}]"),
-                );
+                let name = log.get("name").or_else(|| own.get("name")).and_then(Value::as_str);
+                let path = name.map_or_else(|| format!("{path}[{index}]"), |name| format!("{path}[{name}]"));
                 compare(&path, &log, &own, found);
             }
         }
         (log, own) if log == own => {}
-        (log, own) => found.push(format!(
-            "{path} is {} in the log and {} here",
-            shown(log),
-            shown(own)
-        )),
+        (log, own) => found.push(format!("{path} is {} in the log and {} here", shown(log), shown(own))),
     }
 }
 
 fn join(path: &str, key: &str) -> String {
-    if path.is_empty() {
-        key.to_owned()
-    } else {
-        format!("{path}.{key}")
-    }
+    if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") }
 }
 
 fn shown(value: &Value) -> String {
-    if value.is_null() {
-        "absent".to_owned()
-    } else {
-        value.to_string()
-    }
+    if value.is_null() { "absent".to_owned() } else { value.to_string() }
 }
 
 #[cfg(test)]

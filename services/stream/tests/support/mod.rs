@@ -1,12 +1,6 @@
 //! What the tests against a real Kafka share.
 
-#![allow(
-    clippy::unwrap_used,
-    dead_code,
-    unreachable_pub,
-    missing_docs,
-    reason = "each test binary uses a part of it"
-)]
+#![allow(clippy::unwrap_used, dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part of it")]
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -14,8 +8,8 @@ use std::time::Duration;
 use schemas::RawRecord;
 use schemas::topics::{Topic, Topics};
 use stream::{
-    Admin, Committed, ConsumerEvent, ConsumerHandle, ConsumerLimits, Epoch, GroupConsumer,
-    KafkaConfig, Message, PartitionId, Producer, ProducerLimits, TopicInfo,
+    Admin, Committed, ConsumerEvent, ConsumerHandle, ConsumerLimits, Epoch, GroupConsumer, KafkaConfig, Message,
+    PartitionId, Producer, ProducerLimits, TopicInfo,
 };
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
@@ -59,19 +53,11 @@ impl World {
         let topics = topics(&config);
         let admin = Admin::connect(&config).unwrap();
         assert_eq!(admin.ensure_topics(&topics).await.unwrap().len(), 9);
-        Self {
-            config,
-            topics,
-            admin,
-        }
+        Self { config, topics, admin }
     }
 
     pub async fn info(&self, topic: &Topic) -> TopicInfo {
-        self.admin
-            .describe_topics(&[&topic.name])
-            .await
-            .unwrap()
-            .remove(0)
+        self.admin.describe_topics(&[&topic.name]).await.unwrap().remove(0)
     }
 
     /// Writes `count` records that say their number, each to the partition of its key.
@@ -79,35 +65,21 @@ impl World {
         let producer = Producer::new(&self.config, ProducerLimits::default()).unwrap();
         for number in range {
             let text = number.to_string();
-            let message = Message {
-                topic: &topic.name,
-                key: Some(text.as_bytes()),
-                payload: text.as_bytes(),
-                headers: &[],
-            };
+            let message =
+                Message { topic: &topic.name, key: Some(text.as_bytes()), payload: text.as_bytes(), headers: &[] };
             producer.send(message).await.unwrap();
         }
         producer.flush().await.unwrap();
     }
 
     pub fn join(&self, group: &str, topics: &[TopicInfo], limits: ConsumerLimits) -> Member {
-        let (handle, events) = GroupConsumer::spawn(
-            &self.config,
-            &self.config.group(group),
-            topics.to_vec(),
-            limits,
-        )
-        .unwrap();
+        let (handle, events) =
+            GroupConsumer::spawn(&self.config, &self.config.group(group), topics.to_vec(), limits).unwrap();
         Member::of(handle, events)
     }
 
     pub async fn clean_up(self) {
-        let names: Vec<&str> = self
-            .topics
-            .all()
-            .iter()
-            .map(|topic| topic.name.as_str())
-            .collect();
+        let names: Vec<&str> = self.topics.all().iter().map(|topic| topic.name.as_str()).collect();
         self.admin.delete_topics(&names).await.unwrap();
     }
 }
@@ -131,61 +103,28 @@ pub struct Owned {
 
 impl Member {
     pub fn of(handle: ConsumerHandle, events: UnboundedReceiver<ConsumerEvent>) -> Self {
-        Self {
-            handle,
-            events,
-            owned: HashMap::new(),
-            read: HashMap::new(),
-            ends: HashMap::new(),
-        }
+        Self { handle, events, owned: HashMap::new(), read: HashMap::new(), ends: HashMap::new() }
     }
 
     /// The next event, taken note of.
     pub async fn next(&mut self) -> &'static str {
-        let event = timeout(PATIENCE, self.events.recv())
-            .await
-            .expect("an event")
-            .expect("a consumer that lives");
+        let event = timeout(PATIENCE, self.events.recv()).await.expect("an event").expect("a consumer that lives");
         self.note(event)
     }
 
     pub fn note(&mut self, event: ConsumerEvent) -> &'static str {
         match event {
-            ConsumerEvent::Assigned {
-                partition,
-                epoch,
-                committed,
-                low,
-                high,
-            } => {
-                let before = self.owned.insert(
-                    partition,
-                    Owned {
-                        epoch,
-                        committed,
-                        low,
-                        high,
-                    },
-                );
+            ConsumerEvent::Assigned { partition, epoch, committed, low, high } => {
+                let before = self.owned.insert(partition, Owned { epoch, committed, low, high });
                 assert!(before.is_none(), "assigned twice: {partition:?}");
                 "assigned"
             }
-            ConsumerEvent::Revoked {
-                partition, epoch, ..
-            } => {
-                let owned = self
-                    .owned
-                    .remove(&partition)
-                    .expect("a revoke only after its assign");
+            ConsumerEvent::Revoked { partition, epoch, .. } => {
+                let owned = self.owned.remove(&partition).expect("a revoke only after its assign");
                 assert_eq!(owned.epoch, epoch);
                 "revoked"
             }
-            ConsumerEvent::Records {
-                partition,
-                epoch,
-                records,
-                bytes,
-            } => {
+            ConsumerEvent::Records { partition, epoch, records, bytes } => {
                 assert_eq!(self.owned[&partition].epoch, epoch);
                 let read = self.read.entry(partition).or_default();
                 for record in &records {
@@ -195,19 +134,11 @@ impl Member {
                 self.handle.consumed(partition, epoch, bytes);
                 "records"
             }
-            ConsumerEvent::Eof {
-                partition,
-                position,
-                ..
-            } => {
+            ConsumerEvent::Eof { partition, position, .. } => {
                 self.ends.insert(partition, position);
                 "eof"
             }
-            ConsumerEvent::Error {
-                partition,
-                fatal,
-                error,
-            } => {
+            ConsumerEvent::Error { partition, fatal, error } => {
                 assert!(!fatal, "{partition:?}: {error}");
                 eprintln!("told of {error} ({partition:?})");
                 "error"
@@ -234,19 +165,7 @@ impl Member {
         }
     }
 
-    pub async fn commit(
-        &self,
-        partition: PartitionId,
-        offset: i64,
-        metadata: &str,
-    ) -> stream::Result<()> {
-        self.handle
-            .commit(
-                partition,
-                self.owned[&partition].epoch,
-                offset,
-                metadata.to_owned(),
-            )
-            .await
+    pub async fn commit(&self, partition: PartitionId, offset: i64, metadata: &str) -> stream::Result<()> {
+        self.handle.commit(partition, self.owned[&partition].epoch, offset, metadata.to_owned()).await
     }
 }
