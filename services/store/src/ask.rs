@@ -72,11 +72,7 @@ struct StoredWho {
 }
 
 /// Blocks of exactly this batch.
-pub(crate) async fn blocks(
-    session: &Session,
-    table: ExactTable,
-    batch: &ExactBatch,
-) -> Result<Held> {
+pub(crate) async fn blocks(session: &Session, table: ExactTable, batch: &ExactBatch) -> Result<Held> {
     let mut held = HashSet::new();
     for block in all_blocks(session, table, batch).await? {
         if block.batch_first == batch.raw.first && block.batch_end == batch.raw.end {
@@ -91,37 +87,21 @@ pub(crate) async fn has_other_boundaries(session: &Session, batch: &ExactBatch) 
     let own = (batch.raw.first, batch.raw.end);
     for table in ExactTable::of(batch.raw.source) {
         let blocks = all_blocks(session, *table, batch).await?;
-        if blocks
-            .iter()
-            .any(|block| (block.batch_first, block.batch_end) != own)
-        {
+        if blocks.iter().any(|block| (block.batch_first, block.batch_end) != own) {
             return Ok(true);
         }
     }
     // A range of nothing but duplicates shows in `batches` alone.
     let ranges = finished_ranges(session, batch).await?;
-    Ok(ranges
-        .iter()
-        .any(|range| (range.batch_first, range.batch_end) != own))
+    Ok(ranges.iter().any(|range| (range.batch_first, range.batch_end) != own))
 }
 
 /// Positions of this range that a table holds.
-pub(crate) async fn offsets(
-    session: &Session,
-    table: ExactTable,
-    batch: &ExactBatch,
-) -> Result<HashSet<i64>> {
-    let sql = format!(
-        "SELECT offset FROM {} WHERE {IN_RANGE}",
-        session.table(table.name())
-    );
+pub(crate) async fn offsets(session: &Session, table: ExactTable, batch: &ExactBatch) -> Result<HashSet<i64>> {
+    let sql = format!("SELECT offset FROM {} WHERE {IN_RANGE}", session.table(table.name()));
     let query = in_range(session.client().query_raw(&sql), batch);
     let doing = format!("asking {} for positions", table.name());
-    Ok(session
-        .run(&doing, query.fetch_all::<i64>())
-        .await?
-        .into_iter()
-        .collect())
+    Ok(session.run(&doing, query.fetch_all::<i64>()).await?.into_iter().collect())
 }
 
 /// Rejected positions of this range, with their reasons.
@@ -129,16 +109,8 @@ pub(crate) async fn reasons(session: &Session, batch: &ExactBatch) -> Result<Has
     let table = session.table("dead_letters");
     let sql = format!("SELECT offset, toString(reason) AS reason FROM {table} WHERE {IN_RANGE}");
     let query = in_range(session.client().query_raw(&sql), batch);
-    let rows = session
-        .run(
-            "asking dead_letters for positions",
-            query.fetch_all::<Reason>(),
-        )
-        .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| (row.offset, row.reason))
-        .collect())
+    let rows = session.run("asking dead_letters for positions", query.fetch_all::<Reason>()).await?;
+    Ok(rows.into_iter().map(|row| (row.offset, row.reason)).collect())
 }
 
 /// Ranges of `batches` that overlap this one: every row of their positions has been acknowledged.
@@ -150,9 +122,7 @@ pub(crate) async fn finished_ranges(session: &Session, batch: &ExactBatch) -> Re
         session.table("batches")
     );
     let query = in_range(session.client().query_raw(&sql), batch);
-    session
-        .run("asking batches for ranges", query.fetch_all::<Range>())
-        .await
+    session.run("asking batches for ranges", query.fetch_all::<Range>()).await
 }
 
 /// The identity columns of the rows of this range that `events` holds.
@@ -162,9 +132,7 @@ pub(crate) async fn identities(session: &Session, batch: &ExactBatch) -> Result<
         session.table("events")
     );
     let query = in_range(session.client().query_raw(&sql), batch);
-    let rows = session
-        .run("reading stored identities", query.fetch_all::<StoredWho>())
-        .await?;
+    let rows = session.run("reading stored identities", query.fetch_all::<StoredWho>()).await?;
     let who = |row: StoredWho| Who {
         identity_key: Key(row.identity_key.as_u128()),
         customer_id: Key(row.customer_id.as_u128()),
@@ -178,10 +146,7 @@ pub(crate) async fn identities(session: &Session, batch: &ExactBatch) -> Result<
 pub(crate) async fn is_running(session: &Session, token: &str) -> Result<bool> {
     let sql = "SELECT count() FROM system.processes WHERE Settings['log_comment'] = {token:String}";
     let query = session.client().query_raw(sql).param("token", token);
-    Ok(session
-        .run("asking for running inserts", query.fetch_one::<u64>())
-        .await?
-        > 0)
+    Ok(session.run("asking for running inserts", query.fetch_one::<u64>()).await? > 0)
 }
 
 /// `partition` holds rows whose offset lies in the batch's range; the bound on `received_at` keeps it to recent parts.
@@ -189,11 +154,7 @@ const IN_RANGE: &str = "topic_id = {topic_id:UUID} AND partition = {partition:In
      AND offset >= {first:Int64} AND offset < {end:Int64} \
      AND received_at >= fromUnixTimestamp64Milli({since:Int64}, 'UTC')";
 
-async fn all_blocks(
-    session: &Session,
-    table: ExactTable,
-    batch: &ExactBatch,
-) -> Result<Vec<Block>> {
+async fn all_blocks(session: &Session, table: ExactTable, batch: &ExactBatch) -> Result<Vec<Block>> {
     let sql = format!(
         "SELECT DISTINCT toUInt32(_partition_id) AS month, batch_first, batch_end FROM {} WHERE {IN_RANGE}",
         session.table(table.name())

@@ -86,9 +86,7 @@ impl ExactBatch {
     pub(crate) fn counts(&self) -> Counts {
         let mut rejected = BTreeMap::new();
         for rejection in &self.rejections {
-            *rejected
-                .entry(rejection.reason.as_str().to_owned())
-                .or_default() += 1;
+            *rejected.entry(rejection.reason.as_str().to_owned()).or_default() += 1;
         }
         Counts {
             records: self.raw.records.len() as u64,
@@ -100,12 +98,7 @@ impl ExactBatch {
 
     /// Append time of the first record; what every ask is bounded by.
     pub(crate) fn first_append_ms(&self) -> i64 {
-        self.raw
-            .records
-            .iter()
-            .map(|record| record.append_time_ms)
-            .min()
-            .unwrap_or(0)
+        self.raw.records.iter().map(|record| record.append_time_ms).min().unwrap_or(0)
     }
 }
 
@@ -152,11 +145,7 @@ impl ExactTable {
     /// The tables that records of a source can have rows in, in the order in which they are sent, `batches` last.
     pub(crate) const fn of(source: Source) -> &'static [ExactTable] {
         match source {
-            Source::AdSpend => &[
-                ExactTable::AdSpend,
-                ExactTable::DeadLetters,
-                ExactTable::Batches,
-            ],
+            Source::AdSpend => &[ExactTable::AdSpend, ExactTable::DeadLetters, ExactTable::Batches],
             _ => &[
                 ExactTable::Events,
                 ExactTable::Touchpoints,
@@ -183,22 +172,12 @@ pub(crate) fn places(table: ExactTable, batch: &ExactBatch) -> Vec<Place> {
     let events = || batch.events.iter().enumerate();
     let place = |(index, event): (usize, &EnrichedEvent)| {
         let event = &event.identified.event;
-        Place {
-            index,
-            offset: event.position.offset,
-            month: month_of(event.event_time_ms),
-        }
+        Place { index, offset: event.position.offset, month: month_of(event.event_time_ms) }
     };
     match table {
         ExactTable::Events | ExactTable::AdSpend => events().map(place).collect(),
-        ExactTable::Touchpoints => events()
-            .filter(|(_, event)| event.touch.is_some())
-            .map(place)
-            .collect(),
-        ExactTable::Conversions => events()
-            .filter(|(_, event)| event.conversion.is_some())
-            .map(place)
-            .collect(),
+        ExactTable::Touchpoints => events().filter(|(_, event)| event.touch.is_some()).map(place).collect(),
+        ExactTable::Conversions => events().filter(|(_, event)| event.conversion.is_some()).map(place).collect(),
         ExactTable::DeadLetters => batch
             .rejections
             .iter()
@@ -206,29 +185,20 @@ pub(crate) fn places(table: ExactTable, batch: &ExactBatch) -> Vec<Place> {
             .map(|(index, rejection)| {
                 let offset = rejection.position.offset;
                 let append_ms = record(batch, offset).map_or(0, |record| record.append_time_ms);
-                Place {
-                    index,
-                    offset,
-                    month: month_of(append_ms),
-                }
+                Place { index, offset, month: month_of(append_ms) }
             })
             .collect(),
         ExactTable::Batches if batch.raw.records.is_empty() => Vec::new(),
-        ExactTable::Batches => vec![Place {
-            index: 0,
-            offset: batch.raw.first,
-            month: month_of(batch.first_append_ms()),
-        }],
+        ExactTable::Batches => {
+            vec![Place { index: 0, offset: batch.raw.first, month: month_of(batch.first_append_ms()) }]
+        }
     }
 }
 
 /// The record at an offset.
 pub(crate) fn record(batch: &ExactBatch, offset: i64) -> Option<&schemas::RawRecord> {
     let records = &batch.raw.records;
-    records
-        .binary_search_by_key(&offset, |record| record.offset)
-        .ok()
-        .map(|index| &records[index])
+    records.binary_search_by_key(&offset, |record| record.offset).ok().map(|index| &records[index])
 }
 
 /// ClickHouse's `toYYYYMM` of a time in UTC.
@@ -237,15 +207,10 @@ fn month_of(ms: i64) -> u32 {
     let days = ms.div_euclid(86_400_000) + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month = (5 * day_of_year + 2) / 153;
-    let (month, carry) = if month < 10 {
-        (month + 3, 0)
-    } else {
-        (month - 9, 1)
-    };
+    let (month, carry) = if month < 10 { (month + 3, 0) } else { (month - 9, 1) };
     let year = year_of_era + era * 400 + carry;
     u32::try_from(year * 100 + month).unwrap_or(0)
 }

@@ -111,14 +111,12 @@ impl ClickHouseConfig {
         }
         if resolved.retry_min_ms == 0 || resolved.retry_max_ms < resolved.retry_min_ms {
             return Err(Error::Config(
-                "clickhouse.retry_min_ms must be at least 1 and not above clickhouse.retry_max_ms"
-                    .into(),
+                "clickhouse.retry_min_ms must be at least 1 and not above clickhouse.retry_max_ms".into(),
             ));
         }
         if resolved.insert_timeout_secs == 0 || resolved.lease_secs == 0 {
             return Err(Error::Config(
-                "clickhouse.insert_timeout_secs and clickhouse.lease_secs must be at least 1"
-                    .into(),
+                "clickhouse.insert_timeout_secs and clickhouse.lease_secs must be at least 1".into(),
             ));
         }
         Ok(resolved)
@@ -139,9 +137,7 @@ impl ClickHouseConfig {
 }
 
 fn percent_decode(text: &str) -> String {
-    percent_encoding::percent_decode_str(text)
-        .decode_utf8_lossy()
-        .into_owned()
+    percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned()
 }
 
 fn is_identifier(name: &str) -> bool {
@@ -155,22 +151,14 @@ mod tests {
     use super::*;
 
     fn with_url(url: &str) -> ClickHouseConfig {
-        ClickHouseConfig {
-            url: url.into(),
-            ..ClickHouseConfig::default()
-        }
+        ClickHouseConfig { url: url.into(), ..ClickHouseConfig::default() }
     }
 
     #[test]
     fn user_password_and_database_in_the_address_win() {
-        let config = with_url("https://ana:p%40ss@ch.example:8443/?database=shop")
-            .resolved()
-            .unwrap();
+        let config = with_url("https://ana:p%40ss@ch.example:8443/?database=shop").resolved().unwrap();
         assert_eq!(config.url, "https://ch.example:8443/");
-        assert_eq!(
-            (config.user.as_str(), config.password.as_str()),
-            ("ana", "p@ss")
-        );
+        assert_eq!((config.user.as_str(), config.password.as_str()), ("ana", "p@ss"));
         assert_eq!(config.database, "shop");
     }
 
@@ -179,17 +167,8 @@ mod tests {
         for (config, expected) in [
             (with_url("localhost:8123"), "expected http://"),
             (with_url("not an address"), "is not an address"),
-            (
-                with_url("http://h:1/?database=a-b"),
-                "clickhouse.database is `a-b`",
-            ),
-            (
-                ClickHouseConfig {
-                    retry_min_ms: 0,
-                    ..ClickHouseConfig::default()
-                },
-                "retry_min_ms",
-            ),
+            (with_url("http://h:1/?database=a-b"), "clickhouse.database is `a-b`"),
+            (ClickHouseConfig { retry_min_ms: 0, ..ClickHouseConfig::default() }, "retry_min_ms"),
         ] {
             let error = config.resolved().unwrap_err().to_string();
             assert!(error.contains(expected), "{error}");

@@ -48,14 +48,8 @@ impl OneConnection {
             .pool_max_idle_per_host(1)
             .pool_idle_timeout(None)
             .retry_canceled_requests(false)
-            .build(DialOnce {
-                inner,
-                line: line.clone(),
-            });
-        Ok(Self {
-            client: clickhouse::Client::with_http_client(http_client),
-            line,
-        })
+            .build(DialOnce { inner, line: line.clone() });
+        Ok(Self { client: clickhouse::Client::with_http_client(http_client), line })
     }
 }
 
@@ -83,11 +77,7 @@ struct LineState {
 
 impl Line {
     fn new() -> Self {
-        Self {
-            cut: AtomicBool::new(false),
-            waker: AtomicWaker::new(),
-            state: watch::Sender::new(LineState::default()),
-        }
+        Self { cut: AtomicBool::new(false), waker: AtomicWaker::new(), state: watch::Sender::new(LineState::default()) }
     }
 
     fn close(&self) {
@@ -138,9 +128,7 @@ impl tower_service::Service<http::Uri> for DialOnce {
 async fn wait_for_the_end(line: Arc<Line>, call: u64) -> Result<Socket, BoxError> {
     let mut state = line.state.subscribe();
     // One request at a time: a later call means that this one's request is long served.
-    let _ = state
-        .wait_for(|state| state.closed || state.calls > call)
-        .await;
+    let _ = state.wait_for(|state| state.closed || state.calls > call).await;
     Err("the connection is closed".into())
 }
 
@@ -153,10 +141,7 @@ struct Socket {
 impl Socket {
     fn check(&self) -> io::Result<()> {
         if self.line.cut.load(Ordering::Acquire) {
-            return Err(io::Error::new(
-                io::ErrorKind::ConnectionAborted,
-                "cut by its owner",
-            ));
+            return Err(io::Error::new(io::ErrorKind::ConnectionAborted, "cut by its owner"));
         }
         Ok(())
     }
@@ -169,11 +154,7 @@ impl Drop for Socket {
 }
 
 impl Read for Socket {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: ReadBufCursor<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: ReadBufCursor<'_>) -> Poll<io::Result<()>> {
         self.line.waker.register(cx.waker());
         self.check()?;
         Pin::new(&mut self.inner).poll_read(cx, buf)
@@ -181,11 +162,7 @@ impl Read for Socket {
 }
 
 impl Write for Socket {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &[u8],
-    ) -> Poll<io::Result<usize>> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         self.check()?;
         Pin::new(&mut self.inner).poll_write(cx, buf)
     }
@@ -215,5 +192,68 @@ impl Write for Socket {
 impl Connection for Socket {
     fn connected(&self) -> Connected {
         self.inner.connected()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::AtomicU32;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    /// Answers `answers` requests on each connection, then closes it; counts connections.
+    async fn server(answers: usize) -> (String, Arc<AtomicU32>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let connections = Arc::new(AtomicU32::new(0));
+        let counter = connections.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                counter.fetch_add(1, Ordering::SeqCst);
+                tokio::spawn(async move {
+                    let mut buffer = vec![0; 65_536];
+                    for _ in 0..answers {
+                        if stream.read(&mut buffer).await.unwrap_or(0) == 0 {
+                            return;
+                        }
+                        let answer = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n";
+                        let _ = stream.write_all(answer.as_bytes()).await;
+                    }
+                });
+            }
+        });
+        (url, connections)
+    }
+
+    #[tokio::test]
+    async fn requests_share_the_connection_and_never_open_another() {
+        let (url, connections) = server(50).await;
+        let mut one = OneConnection::new(Duration::from_secs(5)).unwrap();
+        one.client = one.client.clone().with_url(&url);
+        for _ in 0..50 {
+            one.client.query("SELECT 1").execute().await.unwrap();
+        }
+        // The server has closed it by now, or does so on the next request.
+        for _ in 0..3 {
+            assert!(one.client.query("SELECT 1").execute().await.is_err());
+        }
+        assert_eq!(connections.load(Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn dropping_it_ends_what_is_under_way() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let mut one = OneConnection::new(Duration::from_secs(5)).unwrap();
+        one.client = one.client.clone().with_url(&url);
+        let request = tokio::spawn(one.client.query("SELECT sleep(3)").execute());
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut buffer = vec![0; 65_536];
+        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+        // The request itself is held by somebody else, as an insert that waits for its answer is.
+        drop(one);
+        assert!(request.await.unwrap().is_err());
+        assert_eq!(stream.read(&mut buffer).await.unwrap(), 0, "the socket is closed");
     }
 }

@@ -34,11 +34,7 @@ pub(crate) struct Progress {
 
 impl Progress {
     pub(crate) fn new(mode: Mode) -> Self {
-        let uncertain: &[ExactTable] = if mode == Mode::First {
-            &[]
-        } else {
-            &ExactTable::ALL
-        };
+        let uncertain: &[ExactTable] = if mode == Mode::First { &[] } else { &ExactTable::ALL };
         Self {
             mode,
             surveyed: mode != Mode::Replay,
@@ -115,11 +111,7 @@ impl Delivery<'_> {
         let mut acknowledged = 0;
         loop {
             let certain = !self.progress.uncertain.contains(&table);
-            let mut rows = if certain {
-                self.all_places(table)
-            } else {
-                self.missing_places(table).await?
-            };
+            let mut rows = if certain { self.all_places(table) } else { self.missing_places(table).await? };
             if acknowledged > 0 && !rows.is_empty() {
                 rows = self.wait_and_ask_again(table, rows, acknowledged).await?;
             }
@@ -153,10 +145,7 @@ impl Delivery<'_> {
         if rows.is_empty() {
             return Ok(rows);
         }
-        tracing::warn!(
-            token,
-            "clickhouse knows this token and does not hold its block"
-        );
+        tracing::warn!(token, "clickhouse knows this token and does not hold its block");
         self.progress.second_token.insert(table);
         if acknowledged > MAX_LOST {
             return Err(Error::BlockLost { token });
@@ -224,8 +213,7 @@ impl Delivery<'_> {
         let identities = self.progress.identities.clone();
         let counts = self.progress.counts.clone().unwrap_or_default();
         let encode = move || encode(table, &batch, &rows, &identities, &counts);
-        self.send_encoded(off_runtime(encode).await?, Some(&token))
-            .await
+        self.send_encoded(off_runtime(encode).await?, Some(&token)).await
     }
 
     /// `identifiers` and `profiles`: repeats are harmless, so they need no token.
@@ -238,10 +226,7 @@ impl Delivery<'_> {
         let identities = self.progress.identities.clone();
         let encode = move || {
             let key_of = |event: &EnrichedEvent| who(event, &identities).identity_key;
-            Ok([
-                columns::identifiers(&batch.events, key_of, &type_names)?,
-                columns::profiles(&batch.events, key_of)?,
-            ])
+            Ok([columns::identifiers(&batch.events, key_of, &type_names)?, columns::profiles(&batch.events, key_of)?])
         };
         for encoded in off_runtime(encode).await? {
             self.send_encoded(encoded, None).await?;
@@ -285,27 +270,23 @@ impl Delivery<'_> {
 }
 
 /// Encoding a large batch takes long enough to starve other tasks.
-async fn off_runtime<T: Send + 'static>(
-    encode: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
+async fn off_runtime<T: Send + 'static>(encode: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
     match tokio::task::spawn_blocking(encode).await {
         Ok(result) => result,
-        // The runtime is shutting down, or the encoder panicked; nothing was sent.
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        // The runtime is shutting down; nothing was sent.
         Err(error) => Err(broken("encoding rows", &error.to_string())),
     }
 }
 
 fn who(event: &EnrichedEvent, stored: &HashMap<i64, Who>) -> Who {
     let identified = &event.identified;
-    stored
-        .get(&identified.event.position.offset)
-        .copied()
-        .unwrap_or(Who {
-            identity_key: identified.identity_key,
-            customer_id: identified.customer_id,
-            customer_version: identified.customer_version,
-            generation: identified.generation,
-        })
+    stored.get(&identified.event.position.offset).copied().unwrap_or(Who {
+        identity_key: identified.identity_key,
+        customer_id: identified.customer_id,
+        customer_version: identified.customer_version,
+        generation: identified.generation,
+    })
 }
 
 fn encode(
@@ -317,13 +298,7 @@ fn encode(
 ) -> Result<Encoded> {
     let events = || -> Vec<EventRow<'_>> {
         let event = |place: &Place| &batch.events[place.index];
-        rows.iter()
-            .map(event)
-            .map(|event| EventRow {
-                event,
-                who: who(event, identities),
-            })
-            .collect()
+        rows.iter().map(event).map(|event| EventRow { event, who: who(event, identities) }).collect()
     };
     match table {
         ExactTable::Events => columns::events(&batch.raw, &events()),
@@ -331,10 +306,7 @@ fn encode(
         ExactTable::Touchpoints => columns::touchpoints(&batch.raw, &events()),
         ExactTable::Conversions => columns::conversions(&batch.raw, &events()),
         ExactTable::DeadLetters => {
-            let rejections: Vec<_> = rows
-                .iter()
-                .map(|place| &batch.rejections[place.index])
-                .collect();
+            let rejections: Vec<_> = rows.iter().map(|place| &batch.rejections[place.index]).collect();
             columns::dead_letters(batch, &rejections)
         }
         ExactTable::Batches => columns::batches(batch, counts),

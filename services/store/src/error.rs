@@ -75,9 +75,7 @@ pub enum Error {
         rejected: u64,
     },
     /// ClickHouse acknowledges a block and does not hold it, also not under a second token.
-    #[error(
-        "clickhouse acknowledged {token} and does not hold it: stopping, because going on would lose rows"
-    )]
+    #[error("clickhouse acknowledged {token} and does not hold it: stopping, because going on would lose rows")]
     BlockLost {
         /// Deduplication token of the insert.
         token: String,
@@ -152,33 +150,21 @@ impl Error {
         use clickhouse::error::Error as Client;
         let doing = doing.to_owned();
         match error {
-            Client::BadResponse(message) => Error::Server {
-                doing,
-                code: server_code(&message),
-                message: first_line(&message),
-            },
+            Client::BadResponse(message) => {
+                Error::Server { doing, code: server_code(&message), message: first_line(&message) }
+            }
             Client::Network(source) => {
                 let reason = with_sources(source.as_ref());
                 if is_connect(source.as_ref()) {
-                    Error::Unreachable {
-                        url: url.to_owned(),
-                        reason,
-                    }
+                    Error::Unreachable { url: url.to_owned(), reason }
                 } else {
                     Error::Connection { doing, reason }
                 }
             }
             Client::InvalidParams(_) | Client::Unsupported(_) | Client::SchemaMismatch(_) => {
-                Error::Server {
-                    doing,
-                    code: Some(36),
-                    message: error.to_string(),
-                }
+                Error::Server { doing, code: Some(36), message: error.to_string() }
             }
-            other => Error::Connection {
-                doing,
-                reason: other.to_string(),
-            },
+            other => Error::Connection { doing, reason: other.to_string() },
         }
     }
 }
@@ -202,9 +188,7 @@ fn advice(code: Option<u32>) -> &'static str {
 /// The number in `Code: 60. DB::Exception: …`.
 fn server_code(message: &str) -> Option<u32> {
     let rest = &message[message.find("Code: ")? + "Code: ".len()..];
-    let digits = rest
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(rest.len());
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
     rest[..digits].parse().ok()
 }
 
@@ -224,9 +208,7 @@ fn with_sources(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 fn is_connect(error: &(dyn std::error::Error + 'static)) -> bool {
-    error
-        .downcast_ref::<hyper_util::client::legacy::Error>()
-        .is_some_and(hyper_util::client::legacy::Error::is_connect)
+    error.downcast_ref::<hyper_util::client::legacy::Error>().is_some_and(hyper_util::client::legacy::Error::is_connect)
 }
 
 #[cfg(test)]
@@ -260,8 +242,7 @@ mod tests {
 
     #[test]
     fn a_schema_error_says_what_to_do() {
-        let text = refused("Code: 16. DB::Exception: No such column x in table t.events\nstack")
-            .to_string();
+        let text = refused("Code: 16. DB::Exception: No such column x in table t.events\nstack").to_string();
         assert_eq!(
             text,
             "clickhouse refused inserting into events (its tables are not those of this version; run `tributary \

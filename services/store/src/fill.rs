@@ -36,10 +36,7 @@ impl Fates {
 
     /// ST-1 for the positions that no row of `batches` counts yet, from what the tables hold.
     pub(crate) fn counts(&self, batch: &ExactBatch) -> Counts {
-        let mut counts = Counts {
-            rejected: BTreeMap::new(),
-            ..Counts::default()
-        };
+        let mut counts = Counts { rejected: BTreeMap::new(), ..Counts::default() };
         for record in &batch.raw.records {
             if self.is_finished(record.offset) {
                 continue;
@@ -57,9 +54,7 @@ impl Fates {
     }
 
     fn is_finished(&self, offset: i64) -> bool {
-        self.finished
-            .iter()
-            .any(|range| (range.batch_first..range.batch_end).contains(&offset))
+        self.finished.iter().any(|range| (range.batch_first..range.batch_end).contains(&offset))
     }
 }
 

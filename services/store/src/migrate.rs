@@ -32,8 +32,7 @@ impl Store {
     pub async fn migrate(&self) -> Result<Vec<String>> {
         self.check_ttl_names()?;
         let database = self.database();
-        self.run_ddl(&format!("CREATE DATABASE IF NOT EXISTS {database}"))
-            .await?;
+        self.run_ddl(&format!("CREATE DATABASE IF NOT EXISTS {database}")).await?;
         self.run_ddl(&format!(
             "CREATE TABLE IF NOT EXISTS {database}.schema_migrations (version UInt32, name String, \
              checksum UInt64, applied_at DateTime DEFAULT now()) \
@@ -68,13 +67,10 @@ impl Store {
             return self.unfit("it has no tables yet; run `tributary migrate`");
         }
         let applied = self.applied().await?;
-        if let Some((version, name, _)) = MIGRATIONS
-            .iter()
-            .find(|(version, ..)| applied.iter().all(|row| row.version != *version))
+        if let Some((version, name, _)) =
+            MIGRATIONS.iter().find(|(version, ..)| applied.iter().all(|row| row.version != *version))
         {
-            return self.unfit(&format!(
-                "migration {version:04} {name} is missing; run `tributary migrate`"
-            ));
+            return self.unfit(&format!("migration {version:04} {name} is missing; run `tributary migrate`"));
         }
         for table in ExactTable::ALL {
             let name = table.name();
@@ -96,18 +92,12 @@ impl Store {
 
     /// Applied migrations, after making sure that they are those of this version.
     async fn applied(&self) -> Result<Vec<Applied>> {
-        let sql = format!(
-            "SELECT version, name, checksum FROM {} FINAL ORDER BY version",
-            self.table("schema_migrations")
-        );
+        let sql =
+            format!("SELECT version, name, checksum FROM {} FINAL ORDER BY version", self.table("schema_migrations"));
         let read = || self.pool().query_raw(&sql).fetch_all::<Applied>();
-        let applied = self
-            .read("reading which migrations are applied", read)
-            .await?;
+        let applied = self.read("reading which migrations are applied", read).await?;
         for row in &applied {
-            let known = MIGRATIONS
-                .iter()
-                .find(|(version, ..)| *version == row.version);
+            let known = MIGRATIONS.iter().find(|(version, ..)| *version == row.version);
             let Some((_, name, sql)) = known else {
                 return Err(Error::Migration(format!(
                     "migration {:04} {} of database `{}` is not known: it was made by a newer version of tributary",
@@ -150,24 +140,18 @@ impl Store {
                 continue;
             };
             let current = table_ttl(&row.create_table_query);
-            let wanted = self
-                .config()
-                .ttl_days
-                .get(&ttl.table)
-                .map(|days| ttl.expression(*days));
+            let wanted = self.config().ttl_days.get(&ttl.table).map(|days| ttl.expression(*days));
             if current == wanted {
                 continue;
             }
             let table = self.table(&ttl.table);
             match &wanted {
                 Some(expression) => {
-                    self.run_ddl(&format!("ALTER TABLE {table} MODIFY TTL {expression}"))
-                        .await?;
+                    self.run_ddl(&format!("ALTER TABLE {table} MODIFY TTL {expression}")).await?;
                     done.push(format!("ttl of {}: {expression}", ttl.table));
                 }
                 None => {
-                    self.run_ddl(&format!("ALTER TABLE {table} REMOVE TTL"))
-                        .await?;
+                    self.run_ddl(&format!("ALTER TABLE {table} REMOVE TTL")).await?;
                     done.push(format!("ttl of {}: none", ttl.table));
                 }
             }
@@ -177,35 +161,19 @@ impl Store {
 
     async fn tables(&self) -> Result<HashMap<String, TableRow>> {
         let sql = "SELECT name, engine, create_table_query FROM system.tables WHERE database = {database:String}";
-        let read = || {
-            self.pool()
-                .query_raw(sql)
-                .param("database", self.database())
-                .fetch_all::<TableRow>()
-        };
+        let read = || self.pool().query_raw(sql).param("database", self.database()).fetch_all::<TableRow>();
         let rows = self.read("reading which tables there are", read).await?;
-        Ok(rows
-            .into_iter()
-            .map(|row| (row.name.clone(), row))
-            .collect())
+        Ok(rows.into_iter().map(|row| (row.name.clone(), row)).collect())
     }
 
     async fn run_ddl(&self, sql: &str) -> Result<()> {
-        let subject: String = sql
-            .chars()
-            .take_while(|c| *c != '\n' && *c != '(')
-            .take(80)
-            .collect();
+        let subject: String = sql.chars().take_while(|c| *c != '\n' && *c != '(').take(80).collect();
         let doing = format!("`{}`", subject.trim());
-        self.read(&doing, || self.pool().query_raw(sql).execute())
-            .await
+        self.read(&doing, || self.pool().query_raw(sql).execute()).await
     }
 
     fn unfit<T>(&self, problem: &str) -> Result<T> {
-        Err(Error::Unfit {
-            database: self.database().to_owned(),
-            problem: problem.to_owned(),
-        })
+        Err(Error::Unfit { database: self.database().to_owned(), problem: problem.to_owned() })
     }
 }
 
@@ -224,18 +192,12 @@ fn window_setting(engine: &str) -> &'static str {
 /// A number in the `SETTINGS` of a `CREATE TABLE`, as ClickHouse prints it. Absent means ClickHouse's default: 0 for
 /// the window of plain tables, 10,000 for that of replicated ones.
 fn setting_value(create: &str, setting: &str) -> u64 {
-    let default = if setting.starts_with("non_") {
-        0
-    } else {
-        10_000
-    };
+    let default = if setting.starts_with("non_") { 0 } else { 10_000 };
     let Some(at) = create.rfind(&format!(" {setting} = ")) else {
         return default;
     };
     let value = &create[at + setting.len() + " = ".len() + 1..];
-    let digits = value
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(value.len());
+    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
     value[..digits].parse().unwrap_or(default)
 }
 
@@ -255,23 +217,11 @@ mod tests {
     fn settings_and_ttl_are_read_back() {
         let create = "CREATE TABLE t.x (`a` DateTime) ENGINE = MergeTree ORDER BY a TTL toDateTime(a) + \
                       toIntervalDay(3) SETTINGS non_replicated_deduplication_window = 17, index_granularity = 8192";
-        assert_eq!(
-            setting_value(create, "non_replicated_deduplication_window"),
-            17
-        );
-        assert_eq!(
-            setting_value(create, "replicated_deduplication_window"),
-            10_000
-        );
-        assert_eq!(
-            table_ttl(create).as_deref(),
-            Some("toDateTime(a) + toIntervalDay(3)")
-        );
+        assert_eq!(setting_value(create, "non_replicated_deduplication_window"), 17);
+        assert_eq!(setting_value(create, "replicated_deduplication_window"), 10_000);
+        assert_eq!(table_ttl(create).as_deref(), Some("toDateTime(a) + toIntervalDay(3)"));
         let plain = "CREATE TABLE t.x (`a` DateTime) ENGINE = MergeTree ORDER BY a SETTINGS index_granularity = 8192";
-        assert_eq!(
-            setting_value(plain, "non_replicated_deduplication_window"),
-            0
-        );
+        assert_eq!(setting_value(plain, "non_replicated_deduplication_window"), 0);
         assert_eq!(table_ttl(plain), None);
     }
 }

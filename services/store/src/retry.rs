@@ -23,10 +23,7 @@ pub(crate) struct Backoff {
 
 impl Backoff {
     pub(crate) fn new(config: &ClickHouseConfig) -> Self {
-        Self {
-            next: Duration::from_millis(config.retry_min_ms),
-            max: Duration::from_millis(config.retry_max_ms),
-        }
+        Self { next: Duration::from_millis(config.retry_min_ms), max: Duration::from_millis(config.retry_max_ms) }
     }
 
     pub(crate) async fn pause(&mut self) {
@@ -44,10 +41,7 @@ pub(crate) struct Trouble<'a> {
 
 impl<'a> Trouble<'a> {
     pub(crate) fn none(health: &'a watch::Sender<Health>) -> Self {
-        Self {
-            health,
-            counted: false,
-        }
+        Self { health, counted: false }
     }
 
     pub(crate) fn with(&mut self, error: &Error) {

@@ -20,13 +20,7 @@ impl Session {
         let mut connection = OneConnection::new(store.config().connect_timeout())?;
         connection.client = store.configure(connection.client.clone());
         let now = Instant::now();
-        let mut session = Self {
-            store: store.clone(),
-            connection,
-            server_ms: 0,
-            read_at: now,
-            skew_ms: 0,
-        };
+        let mut session = Self { store: store.clone(), connection, server_ms: 0, read_at: now, skew_ms: 0 };
         session.read_clock().await?;
         Ok(session)
     }
@@ -41,12 +35,8 @@ impl Session {
 
     /// Reads the server's clock again; a session can live for days.
     pub(crate) async fn read_clock(&mut self) -> Result<()> {
-        let query = self
-            .client()
-            .query("SELECT toUnixTimestamp64Milli(now64(3))");
-        let server_ms = self
-            .run("reading the server's time", query.fetch_one::<i64>())
-            .await?;
+        let query = self.client().query("SELECT toUnixTimestamp64Milli(now64(3))");
+        let server_ms = self.run("reading the server's time", query.fetch_one::<i64>()).await?;
         self.server_ms = server_ms;
         self.read_at = Instant::now();
         self.skew_ms = server_ms - now_ms();
@@ -105,10 +95,7 @@ pub(crate) async fn send(
     let run = async {
         let mut insert = client.insert_formatted_with(sql);
         if config.compression {
-            let data = clickhouse::insert_formatted::CompressedData::new(
-                &encoded.body,
-                clickhouse::Compression::Lz4,
-            )?;
+            let data = clickhouse::insert_formatted::CompressedData::new(&encoded.body, clickhouse::Compression::Lz4)?;
             insert.send_compressed(data).await?;
         } else {
             insert.send(encoded.body.clone()).await?;
@@ -120,20 +107,12 @@ pub(crate) async fn send(
 
 /// The lease is added by the statement, so that renewing it encodes nothing again.
 pub(crate) fn insert_sql(table: &str, encoded: &Encoded, lease_until_ms: Option<i64>) -> String {
-    let names: Vec<&str> = encoded
-        .columns
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let names: Vec<&str> = encoded.columns.iter().map(|(name, _)| name.as_str()).collect();
     let names = names.join(", ");
     let Some(lease) = lease_until_ms else {
         return format!("INSERT INTO {table} ({names}) FORMAT ArrowStream");
     };
-    let structure: Vec<String> = encoded
-        .columns
-        .iter()
-        .map(|(name, kind)| format!("{name} {kind}"))
-        .collect();
+    let structure: Vec<String> = encoded.columns.iter().map(|(name, kind)| format!("{name} {kind}")).collect();
     let structure = structure.join(", ").replace('\'', "\\'");
     format!(
         "INSERT INTO {table} ({names}, lease_until) \
@@ -144,8 +123,5 @@ pub(crate) fn insert_sql(table: &str, encoded: &Encoded, lease_until_ms: Option<
 
 /// An error of a session that is to be dropped with its connection.
 pub(crate) fn broken(doing: &str, reason: &str) -> Error {
-    Error::Connection {
-        doing: doing.to_owned(),
-        reason: reason.to_owned(),
-    }
+    Error::Connection { doing: doing.to_owned(), reason: reason.to_owned() }
 }

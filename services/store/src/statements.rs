@@ -18,14 +18,11 @@ impl Ttl {
 
 /// The statements of a migration, ready to run.
 pub(crate) fn statements(sql: &str, config: &ClickHouseConfig) -> Vec<String> {
-    let mut text = sql
-        .replace("{db}", &config.database)
-        .replace("{dictionary_credentials}", &dictionary_credentials(config));
+    let mut text =
+        sql.replace("{db}", &config.database).replace("{dictionary_credentials}", &dictionary_credentials(config));
     for (placeholder, ttl) in ttl_placeholders(sql) {
         let days = config.ttl_days.get(&ttl.table);
-        let clause = days.map_or(String::new(), |days| {
-            format!("TTL {}", ttl.expression(*days))
-        });
+        let clause = days.map_or(String::new(), |days| format!("TTL {}", ttl.expression(*days)));
         text = text.replace(&placeholder, &clause);
     }
     split(&text)
@@ -33,10 +30,7 @@ pub(crate) fn statements(sql: &str, config: &ClickHouseConfig) -> Vec<String> {
 
 /// Every TTL placeholder of a migration.
 pub(crate) fn ttls(sql: &str) -> Vec<Ttl> {
-    ttl_placeholders(sql)
-        .into_iter()
-        .map(|(_, ttl)| ttl)
-        .collect()
+    ttl_placeholders(sql).into_iter().map(|(_, ttl)| ttl).collect()
 }
 
 fn ttl_placeholders(sql: &str) -> Vec<(String, Ttl)> {
@@ -49,10 +43,7 @@ fn ttl_placeholders(sql: &str) -> Vec<(String, Ttl)> {
         let Some((column, table)) = body.split_once(':') else {
             continue;
         };
-        let ttl = Ttl {
-            column: column.to_owned(),
-            table: table.to_owned(),
-        };
+        let ttl = Ttl { column: column.to_owned(), table: table.to_owned() };
         found.push((format!("{{ttl:{body}}}"), ttl));
     }
     found
@@ -63,11 +54,7 @@ fn dictionary_credentials(config: &ClickHouseConfig) -> String {
     if config.user == "default" && config.password.is_empty() {
         return String::new();
     }
-    format!(
-        "USER {} PASSWORD {}",
-        quoted(&config.user),
-        quoted(&config.password)
-    )
+    format!("USER {} PASSWORD {}", quoted(&config.user), quoted(&config.password))
 }
 
 pub(crate) fn quoted(text: &str) -> String {
@@ -95,11 +82,7 @@ fn split(sql: &str) -> Vec<String> {
         }
         rest = &rest[len..];
     }
-    statements
-        .iter()
-        .map(|s| s.trim().to_owned())
-        .filter(|s| !s.is_empty())
-        .collect()
+    statements.iter().map(|s| s.trim().to_owned()).filter(|s| !s.is_empty()).collect()
 }
 
 /// Length of the string literal that a text begins with.
@@ -129,41 +112,20 @@ mod tests {
 
     #[test]
     fn placeholders_are_filled() {
-        let mut config = ClickHouseConfig {
-            database: "shop".into(),
-            ..Default::default()
-        };
+        let mut config = ClickHouseConfig { database: "shop".into(), ..Default::default() };
         let sql = "CREATE TABLE {db}.events {ttl:event_time:events} SETTINGS x = 1";
-        assert_eq!(
-            statements(sql, &config),
-            ["CREATE TABLE shop.events  SETTINGS x = 1"]
-        );
+        assert_eq!(statements(sql, &config), ["CREATE TABLE shop.events  SETTINGS x = 1"]);
         config.ttl_days.insert("events".into(), 30);
         assert_eq!(
             statements(sql, &config),
-            [
-                "CREATE TABLE shop.events TTL toDateTime(event_time) + toIntervalDay(30) SETTINGS x = 1"
-            ]
+            ["CREATE TABLE shop.events TTL toDateTime(event_time) + toIntervalDay(30) SETTINGS x = 1"]
         );
-        assert_eq!(
-            ttls(sql),
-            [Ttl {
-                column: "event_time".into(),
-                table: "events".into()
-            }]
-        );
+        assert_eq!(ttls(sql), [Ttl { column: "event_time".into(), table: "events".into() }]);
     }
 
     #[test]
     fn credentials_are_quoted() {
-        let config = ClickHouseConfig {
-            user: "a'b".into(),
-            password: "p\\".into(),
-            ..Default::default()
-        };
-        assert_eq!(
-            statements("D {dictionary_credentials}", &config),
-            ["D USER 'a\\'b' PASSWORD 'p\\\\'"]
-        );
+        let config = ClickHouseConfig { user: "a'b".into(), password: "p\\".into(), ..Default::default() };
+        assert_eq!(statements("D {dictionary_credentials}", &config), ["D USER 'a\\'b' PASSWORD 'p\\\\'"]);
     }
 }

@@ -33,26 +33,16 @@ impl Store {
         let url = config.url.clone();
         let hello = async {
             let version: String = pool.query("SELECT version()").fetch_one().await?;
-            let known: Vec<String> = pool
-                .query("SELECT name FROM system.settings WHERE name LIKE '%deduplicate%'")
-                .fetch_all()
-                .await?;
+            let known: Vec<String> =
+                pool.query("SELECT name FROM system.settings WHERE name LIKE '%deduplicate%'").fetch_all().await?;
             Ok((version, known))
         };
         let doing = "saying hello";
         let (version, known) = within(config.connect_timeout() * 2, doing, &url, hello).await?;
         tracing::debug!(url, version, "connected to clickhouse");
         let pins = pins(&config, &known);
-        let inner = Inner {
-            config,
-            version,
-            pool,
-            pins,
-            health: watch::Sender::default(),
-        };
-        Ok(Self {
-            inner: Arc::new(inner),
-        })
+        let inner = Inner { config, version, pool, pins, health: watch::Sender::default() };
+        Ok(Self { inner: Arc::new(inner) })
     }
 
     /// As [`Store::connect`], but waits for a ClickHouse that is away, for ever. Dropping the future cancels.
@@ -92,22 +82,13 @@ impl Store {
     /// Server's time, ms since the epoch.
     pub async fn server_time_ms(&self) -> Result<i64> {
         let sql = "SELECT toUnixTimestamp64Milli(now64(3))";
-        self.read("reading the server's time", || {
-            self.pool().query(sql).fetch_one::<i64>()
-        })
-        .await
+        self.read("reading the server's time", || self.pool().query(sql).fetch_one::<i64>()).await
     }
 
     /// Loads the dictionary over `identity_map` again; views see the present customers from then on.
     pub async fn reload_dictionary(&self) -> Result<()> {
-        let sql = format!(
-            "SYSTEM RELOAD DICTIONARY {}.identity_map_dict",
-            self.database()
-        );
-        self.read("reloading the dictionary", || {
-            self.pool().query_raw(&sql).execute()
-        })
-        .await
+        let sql = format!("SYSTEM RELOAD DICTIONARY {}.identity_map_dict", self.database());
+        self.read("reloading the dictionary", || self.pool().query_raw(&sql).execute()).await
     }
 
     pub(crate) fn config(&self) -> &ClickHouseConfig {
@@ -160,13 +141,7 @@ impl Store {
         doing: &str,
         run: impl Future<Output = clickhouse::error::Result<T>>,
     ) -> Result<T> {
-        within(
-            self.config().query_timeout(),
-            doing,
-            &self.inner.config.url,
-            run,
-        )
-        .await
+        within(self.config().query_timeout(), doing, &self.inner.config.url, run).await
     }
 }
 
@@ -178,26 +153,17 @@ pub(crate) async fn within<T>(
 ) -> Result<T> {
     match tokio::time::timeout(after, run).await {
         Ok(result) => result.map_err(|error| Error::from_client(doing, url, error)),
-        Err(_) => Err(Error::TimedOut {
-            doing: doing.to_owned(),
-            after,
-        }),
+        Err(_) => Err(Error::TimedOut { doing: doing.to_owned(), after }),
     }
 }
 
 pub(crate) fn now_ms() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
 }
 
 fn configure(client: Client, config: &ClickHouseConfig) -> Client {
-    let compression = if config.compression {
-        Compression::Lz4
-    } else {
-        Compression::None
-    };
+    let compression = if config.compression { Compression::Lz4 } else { Compression::None };
     client
         .with_url(&config.url)
         .with_user(&config.user)

@@ -23,11 +23,7 @@ pub struct ExactWriter {
 
 impl ExactWriter {
     pub(crate) fn new(store: Store, type_names: Arc<[Text]>) -> Self {
-        Self {
-            store,
-            type_names,
-            session: None,
-        }
+        Self { store, type_names, session: None }
     }
 
     /// Returns when every table has acknowledged every row of the batch. Tries again as long as that may help, with
@@ -57,19 +53,10 @@ impl ExactWriter {
         }
     }
 
-    async fn attempt(
-        &mut self,
-        batch: &Arc<ExactBatch>,
-        progress: &mut Progress,
-    ) -> Result<Written> {
+    async fn attempt(&mut self, batch: &Arc<ExactBatch>, progress: &mut Progress) -> Result<Written> {
         // Taken out, so that an error or a dropped future cuts the connection with whatever is under way on it.
         let mut session = self.session().await?;
-        let mut delivery = Delivery {
-            session: &mut session,
-            batch,
-            progress,
-            type_names: &self.type_names,
-        };
+        let mut delivery = Delivery { session: &mut session, batch, progress, type_names: &self.type_names };
         let written = delivery.run().await?;
         self.session = Some((session, Instant::now()));
         Ok(written)

@@ -8,57 +8,33 @@ use support::{DAY_MS, Database, batch, expected, type_names};
 use uuid::Uuid;
 
 fn end(key: u128, kind: &str) -> LinkEnd {
-    LinkEnd {
-        key: Key(key),
-        kind: kind.into(),
-    }
+    LinkEnd { key: Key(key), kind: kind.into() }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_greatest_version_wins_and_the_views_follow() {
     let db = Database::new().await;
     let store = &db.store;
-    store
-        .writer(type_names())
-        .write(batch(Uuid::new_v4(), 0, 100, 7), Mode::First)
-        .await
-        .unwrap();
+    store.writer(type_names()).write(batch(Uuid::new_v4(), 0, 100, 7), Mode::First).await.unwrap();
     store.reload_dictionary().await.unwrap();
     assert_eq!(db.count("customers").await, 4);
     assert_eq!(
-        db.text("SELECT uniqExact(customer_id) FROM resolved_events")
-            .await,
+        db.text("SELECT uniqExact(customer_id) FROM resolved_events").await,
         "4",
         "each key is its own customer"
     );
 
-    let row = |key, customer, version| IdentityMapRow {
-        identity_key: Key(key),
-        customer_id: Key(customer),
-        version,
-    };
-    store
-        .write_identity_map(&[row(0xa001, 0xa000, 5), row(0xa000, 0xa000, 5)])
-        .await
-        .unwrap();
+    let row = |key, customer, version| IdentityMapRow { identity_key: Key(key), customer_id: Key(customer), version };
+    store.write_identity_map(&[row(0xa001, 0xa000, 5), row(0xa000, 0xa000, 5)]).await.unwrap();
     // Older knowledge that arrives late changes nothing.
-    store
-        .write_identity_map(&[row(0xa001, 0xa003, 4)])
-        .await
-        .unwrap();
+    store.write_identity_map(&[row(0xa001, 0xa003, 4)]).await.unwrap();
     store.reload_dictionary().await.unwrap();
     assert_eq!(db.count("customers").await, 3);
     let merged = "SELECT sum(orders), sum(revenue_minor['USD']), any(identifier_types), any(channels), any(is_bot) \
                   FROM customers WHERE customer_id = '00000000-0000-0000-0000-00000000a000'";
-    assert_eq!(
-        db.text(merged).await,
-        "9\t9432\t['anonymous_id']\t['Paid Search']\ttrue"
-    );
+    assert_eq!(db.text(merged).await, "9\t9432\t['anonymous_id']\t['Paid Search']\ttrue");
     let [_, _, conversions, _] = expected(0, 100);
-    assert_eq!(
-        db.text("SELECT sum(orders) FROM customers").await,
-        conversions.to_string()
-    );
+    assert_eq!(db.text("SELECT sum(orders) FROM customers").await, conversions.to_string());
     assert_eq!(db.text("SELECT count() FROM data_quality").await, "0");
 }
 
@@ -88,46 +64,23 @@ async fn links_and_conflicts_may_be_written_again() {
         logged_at_ms: DAY_MS + 5,
     };
     for _ in 0..2 {
-        db.store
-            .write_links(&[
-                link.clone(),
-                LinkRow {
-                    ordinal: 2,
-                    ..link.clone()
-                },
-            ])
-            .await
-            .unwrap();
-        db.store.write_conflicts(&[conflict.clone()]).await.unwrap();
+        db.store.write_links(&[link.clone(), LinkRow { ordinal: 2, ..link.clone() }]).await.unwrap();
+        db.store.write_conflicts(std::slice::from_ref(&conflict)).await.unwrap();
     }
     db.store.write_links(&[]).await.unwrap();
     assert_eq!(db.count("identity_links FINAL").await, 2);
     assert_eq!(
-        db.text(
-            "SELECT type_a, type_b, source, event_time, logged_at FROM identity_links FINAL LIMIT 1"
-        )
-        .await,
+        db.text("SELECT type_a, type_b, source, event_time, logged_at FROM identity_links FINAL LIMIT 1").await,
         "email\tanonymous_id\tform\t2026-01-15 00:00:00.000\t2026-01-15 00:00:00.005"
     );
     assert_eq!(
-        db.text("SELECT kind, rule, key_b FROM identity_conflicts FINAL")
-            .await,
+        db.text("SELECT kind, rule, key_b FROM identity_conflicts FINAL").await,
         "refused\tmax_per_customer\t00000000-0000-0000-0000-000000000003"
     );
 }
 
-fn path(
-    offset: i64,
-    value_minor: i64,
-    credits: &[i64],
-    version: u128,
-    topic_id: Uuid,
-) -> AttributionPath {
-    let position = Position {
-        topic_id,
-        partition: 1,
-        offset,
-    };
+fn path(offset: i64, value_minor: i64, credits: &[i64], version: u128, topic_id: Uuid) -> AttributionPath {
+    let position = Position { topic_id, partition: 1, offset };
     let touch = |(index, credit): (usize, &i64)| PathTouch {
         touch: TouchRow {
             position,
@@ -167,29 +120,13 @@ fn path(
 async fn a_path_is_replaced_as_a_whole() {
     let db = Database::new().await;
     let topic_id = Uuid::new_v4();
-    db.store
-        .writer(type_names())
-        .write(batch(topic_id, 0, 40, 7), Mode::First)
-        .await
-        .unwrap();
+    db.store.writer(type_names()).write(batch(topic_id, 0, 40, 7), Mode::First).await.unwrap();
     let newer = (5 << 64) | 3;
-    db.store
-        .write_paths(&[path(0, 1_000, &[400, 600], newer, topic_id)])
-        .await
-        .unwrap();
-    db.store
-        .write_paths(&[path(0, 1_000, &[1_000], (4 << 64) | 9, topic_id)])
-        .await
-        .unwrap();
-    db.store
-        .write_paths(&[path(12, 1_012, &[], 1, topic_id)])
-        .await
-        .unwrap();
+    db.store.write_paths(&[path(0, 1_000, &[400, 600], newer, topic_id)]).await.unwrap();
+    db.store.write_paths(&[path(0, 1_000, &[1_000], (4 << 64) | 9, topic_id)]).await.unwrap();
+    db.store.write_paths(&[path(12, 1_012, &[], 1, topic_id)]).await.unwrap();
     // A record that no conversion row stands for is not counted.
-    db.store
-        .write_paths(&[path(13, 99, &[99], 1, topic_id)])
-        .await
-        .unwrap();
+    db.store.write_paths(&[path(13, 99, &[99], 1, topic_id)]).await.unwrap();
 
     assert_eq!(
         db.text(
@@ -200,15 +137,10 @@ async fn a_path_is_replaced_as_a_whole() {
         "Channel 0\t400\t0.5\t1\t2\t0\nChannel 1\t600\t0.5\t2\t2\t0\nUnattributed\t1012\t1\t0\t0\t12"
     );
     assert_eq!(
-        db.text("SELECT count(), uniqExact(model), sum(credit_minor) FROM attribution")
-            .await,
+        db.text("SELECT count(), uniqExact(model), sum(credit_minor) FROM attribution").await,
         format!("18\t6\t{}", 6 * 2_012)
     );
-    assert_eq!(
-        db.text("SELECT toString(max(version)) FROM attribution_paths")
-            .await,
-        newer.to_string()
-    );
+    assert_eq!(db.text("SELECT toString(max(version)) FROM attribution_paths").await, newer.to_string());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -244,13 +176,11 @@ async fn one_record_of_an_order_counts() {
         "['e2','e3','e4','e5','e6','e7','e8','e9','ea','eb']"
     );
     assert_eq!(
-        db.text("SELECT sum(value_minor) FROM counted_conversions WHERE currency = 'USD'")
-            .await,
+        db.text("SELECT sum(value_minor) FROM counted_conversions WHERE currency = 'USD'").await,
         (900 - 300 - 100 - 50 + 70 + 10 - 11).to_string()
     );
     assert_eq!(
-        db.text("SELECT kind, event_id FROM data_quality ORDER BY event_id, offset")
-            .await,
+        db.text("SELECT kind, event_id FROM data_quality ORDER BY event_id, offset").await,
         "repeated_order_id\te1\nrepeated_refund\te5\nrefund_without_order\te8\norder_without_id\te9\nrefund_exceeds_order\teb"
     );
 }

@@ -19,11 +19,8 @@ pub(crate) struct Who {
     pub(crate) generation: u8,
 }
 
-static NO_ORDER: LazyLock<Order> = LazyLock::new(|| Order {
-    order_id: Text::default(),
-    value_minor: 0,
-    currency: Text::default(),
-});
+static NO_ORDER: LazyLock<Order> =
+    LazyLock::new(|| Order { order_id: Text::default(), value_minor: 0, currency: Text::default() });
 
 static NO_SPEND: LazyLock<Spend> = LazyLock::new(|| Spend {
     platform: Text::default(),
@@ -51,12 +48,7 @@ impl EventRow<'_> {
     }
 
     fn session(&self) -> Session {
-        let none = Session {
-            id: Key::NIL,
-            started_at_ms: 0,
-            last_event_ms: 0,
-            touch_hash: 0,
-        };
+        let none = Session { id: Key::NIL, started_at_ms: 0, last_event_ms: 0, touch_hash: 0 };
         self.event.session.unwrap_or(none)
     }
 }
@@ -65,11 +57,7 @@ pub(crate) fn events(raw: &RawBatch, rows: &[EventRow<'_>]) -> Result<Encoded> {
     let mut c = Columns::new("events", rows.len());
     identity(&mut c, rows);
     c.u8("generation", rows.iter().map(|r| r.who.generation));
-    c.uuid(
-        "anonymous_key",
-        rows.iter()
-            .map(|r| r.event.identified.anonymous_key.unwrap_or(Key::NIL).0),
-    );
+    c.uuid("anonymous_key", rows.iter().map(|r| r.event.identified.anonymous_key.unwrap_or(Key::NIL).0));
     c.low("source", rows.iter().map(|r| r.raw().source.as_str()));
     c.low("event_type", rows.iter().map(|r| &r.raw().event_type));
     c.text("event_id", rows.iter().map(|r| &r.raw().event_id));
@@ -81,10 +69,7 @@ pub(crate) fn events(raw: &RawBatch, rows: &[EventRow<'_>]) -> Result<Encoded> {
     c.text("referrer", rows.iter().map(|r| &r.raw().page.referrer));
     c.text("referrer_host", rows.iter().map(|r| &r.event.referrer_host));
     campaign(&mut c, rows);
-    c.low(
-        "campaign_platform",
-        rows.iter().map(|r| &r.event.campaign.source_platform),
-    );
+    c.low("campaign_platform", rows.iter().map(|r| &r.event.campaign.source_platform));
     click_ids(&mut c, rows)?;
     c.low("channel", rows.iter().map(|r| r.event.channel));
     c.low("browser", rows.iter().map(|r| &r.event.agent.browser));
@@ -93,18 +78,9 @@ pub(crate) fn events(raw: &RawBatch, rows: &[EventRow<'_>]) -> Result<Encoded> {
     c.flag("is_bot", rows.iter().map(|r| r.event.agent.is_bot));
     c.text("ip", rows.iter().map(|r| &r.raw().ip));
     c.uuid("session_id", rows.iter().map(|r| r.session().id.0));
-    c.time(
-        "session_started_at",
-        rows.iter().map(|r| r.session().started_at_ms),
-    );
-    c.time(
-        "session_last_at",
-        rows.iter().map(|r| r.session().last_event_ms),
-    );
-    c.u64(
-        "session_touch_hash",
-        rows.iter().map(|r| r.session().touch_hash),
-    );
+    c.time("session_started_at", rows.iter().map(|r| r.session().started_at_ms));
+    c.time("session_last_at", rows.iter().map(|r| r.session().last_event_ms));
+    c.u64("session_touch_hash", rows.iter().map(|r| r.session().touch_hash));
     order(&mut c, rows);
     c.text("properties", rows.iter().map(|r| &r.raw().properties));
     place(&mut c, raw, rows);
@@ -115,11 +91,7 @@ pub(crate) fn touchpoints(raw: &RawBatch, rows: &[EventRow<'_>]) -> Result<Encod
     let mut c = Columns::new("touchpoints", rows.len());
     identity(&mut c, rows);
     c.time("touch_time", rows.iter().map(|r| r.raw().event_time_ms));
-    c.low(
-        "kind",
-        rows.iter()
-            .map(|r| r.event.touch.map_or("", |touch| touch.kind.as_str())),
-    );
+    c.low("kind", rows.iter().map(|r| r.event.touch.map_or("", |touch| touch.kind.as_str())));
     c.low("source", rows.iter().map(|r| r.raw().source.as_str()));
     c.text("event_id", rows.iter().map(|r| &r.raw().event_id));
     c.uuid("session_id", rows.iter().map(|r| r.session().id.0));
@@ -144,20 +116,9 @@ pub(crate) fn conversions(raw: &RawBatch, rows: &[EventRow<'_>]) -> Result<Encod
     let conversion = |r: &EventRow<'_>| r.event.conversion.clone();
     let mut c = Columns::new("conversions", rows.len());
     identity(&mut c, rows);
-    c.time(
-        "conversion_time",
-        rows.iter().map(|r| r.raw().event_time_ms),
-    );
-    c.low(
-        "name",
-        rows.iter()
-            .map(|r| conversion(r).map(|named| named.name).unwrap_or_default()),
-    );
-    c.low(
-        "kind",
-        rows.iter()
-            .map(|r| conversion(r).map_or("", |named| named.kind.as_str())),
-    );
+    c.time("conversion_time", rows.iter().map(|r| r.raw().event_time_ms));
+    c.low("name", rows.iter().map(|r| conversion(r).map(|named| named.name).unwrap_or_default()));
+    c.low("kind", rows.iter().map(|r| conversion(r).map_or("", |named| named.kind.as_str())));
     c.low("source", rows.iter().map(|r| r.raw().source.as_str()));
     c.text("event_id", rows.iter().map(|r| &r.raw().event_id));
     order(&mut c, rows);
@@ -172,14 +133,8 @@ pub(crate) fn ad_spend(raw: &RawBatch, rows: &[EventRow<'_>]) -> Result<Encoded>
     c.low("platform", rows.iter().map(|r| &r.spend().platform));
     c.text("campaign_id", rows.iter().map(|r| &r.spend().campaign_id));
     c.low("campaign", rows.iter().map(|r| &r.spend().campaign));
-    c.low(
-        "campaign_source",
-        rows.iter().map(|r| &r.spend().utm_source),
-    );
-    c.low(
-        "campaign_medium",
-        rows.iter().map(|r| &r.spend().utm_medium),
-    );
+    c.low("campaign_source", rows.iter().map(|r| &r.spend().utm_source));
+    c.low("campaign_medium", rows.iter().map(|r| &r.spend().utm_medium));
     c.i64("cost_minor", rows.iter().map(|r| r.spend().cost_minor));
     c.low("currency", rows.iter().map(|r| &r.spend().currency));
     c.u64("impressions", rows.iter().map(|r| r.spend().impressions));
@@ -192,40 +147,20 @@ pub(crate) fn ad_spend(raw: &RawBatch, rows: &[EventRow<'_>]) -> Result<Encoded>
 fn identity(c: &mut Columns, rows: &[EventRow<'_>]) {
     c.uuid("identity_key", rows.iter().map(|r| r.who.identity_key.0));
     c.uuid("customer_id", rows.iter().map(|r| r.who.customer_id.0));
-    c.u64(
-        "customer_version",
-        rows.iter().map(|r| r.who.customer_version),
-    );
+    c.u64("customer_version", rows.iter().map(|r| r.who.customer_version));
 }
 
 fn campaign(c: &mut Columns, rows: &[EventRow<'_>]) {
     c.text("campaign_id", rows.iter().map(|r| &r.event.campaign.id));
-    c.low(
-        "campaign_source",
-        rows.iter().map(|r| &r.event.campaign.source),
-    );
-    c.low(
-        "campaign_medium",
-        rows.iter().map(|r| &r.event.campaign.medium),
-    );
+    c.low("campaign_source", rows.iter().map(|r| &r.event.campaign.source));
+    c.low("campaign_medium", rows.iter().map(|r| &r.event.campaign.medium));
     c.low("campaign", rows.iter().map(|r| &r.event.campaign.campaign));
     c.text("campaign_term", rows.iter().map(|r| &r.event.campaign.term));
-    c.text(
-        "campaign_content",
-        rows.iter().map(|r| &r.event.campaign.content),
-    );
+    c.text("campaign_content", rows.iter().map(|r| &r.event.campaign.content));
 }
 
 fn click_ids(c: &mut Columns, rows: &[EventRow<'_>]) -> Result<()> {
-    c.text_map(
-        "click_ids",
-        rows.iter().map(|r| {
-            r.event
-                .click_ids
-                .iter()
-                .map(|click| (click.kind, &click.value))
-        }),
-    )
+    c.text_map("click_ids", rows.iter().map(|r| r.event.click_ids.iter().map(|click| (click.kind, &click.value))))
 }
 
 fn order(c: &mut Columns, rows: &[EventRow<'_>]) {

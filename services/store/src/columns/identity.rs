@@ -16,18 +16,12 @@ pub(crate) fn identifiers(
         let identity_key = key_of(event);
         let at = event.identified.event.event_time_ms;
         for identifier in &event.identified.identifiers {
-            let entry =
-                seen.entry((identifier.key, identity_key))
-                    .or_insert((identifier.kind, at, at));
+            let entry = seen.entry((identifier.key, identity_key)).or_insert((identifier.kind, at, at));
             entry.1 = entry.1.min(at);
             entry.2 = entry.2.max(at);
         }
     }
-    let type_name = |kind: u8| {
-        type_names
-            .get(usize::from(kind))
-            .map_or("", |name| name.as_str())
-    };
+    let type_name = |kind: u8| type_names.get(usize::from(kind)).map_or("", |name| name.as_str());
     let rows: Vec<_> = seen.into_iter().collect();
     let mut c = Columns::new("identifiers", rows.len());
     c.uuid("identifier_key", rows.iter().map(|(keys, _)| keys.0.0));
@@ -39,10 +33,7 @@ pub(crate) fn identifiers(
 }
 
 /// One row for each identity key of the events.
-pub(crate) fn profiles(
-    events: &[EnrichedEvent],
-    key_of: impl Fn(&EnrichedEvent) -> Key,
-) -> Result<Encoded> {
+pub(crate) fn profiles(events: &[EnrichedEvent], key_of: impl Fn(&EnrichedEvent) -> Key) -> Result<Encoded> {
     let mut seen: HashMap<Key, (i64, i64, bool)> = HashMap::new();
     for event in events {
         let at = event.identified.event.event_time_ms;
@@ -94,10 +85,7 @@ pub(crate) fn conflicts(rows: &[ConflictRow]) -> Result<Encoded> {
     c.encode()
 }
 
-fn ends<'a, I: Iterator<Item = (&'a LinkEnd, &'a LinkEnd)>>(
-    c: &mut Columns,
-    pairs: impl Fn() -> I,
-) {
+fn ends<'a, I: Iterator<Item = (&'a LinkEnd, &'a LinkEnd)>>(c: &mut Columns, pairs: impl Fn() -> I) {
     c.uuid("key_a", pairs().map(|(a, _)| a.key.0));
     c.low("type_a", pairs().map(|(a, _)| &a.kind));
     c.uuid("key_b", pairs().map(|(_, b)| b.key.0));

@@ -1,10 +1,10 @@
 use arrow_array::builder::{
-    BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, MapBuilder, MapFieldNames,
-    PrimitiveBuilder, StringBuilder, StringDictionaryBuilder, UInt64Builder,
+    BooleanBuilder, FixedSizeBinaryBuilder, ListBuilder, MapBuilder, MapFieldNames, PrimitiveBuilder, StringBuilder,
+    StringDictionaryBuilder, UInt64Builder,
 };
 use arrow_array::types::{
-    ArrowPrimitiveType, Date32Type, Int32Type, Int64Type, TimestampMillisecondType, UInt8Type,
-    UInt16Type, UInt32Type, UInt64Type,
+    ArrowPrimitiveType, Date32Type, Int32Type, Int64Type, TimestampMillisecondType, UInt8Type, UInt16Type, UInt32Type,
+    UInt64Type,
 };
 use arrow_array::{ArrayRef, BinaryArray, RecordBatch, UInt64Array};
 use arrow_ipc::writer::StreamWriter;
@@ -40,13 +40,7 @@ pub(crate) struct Encoded {
 
 impl Columns {
     pub(crate) fn new(table: &'static str, rows: usize) -> Self {
-        Self {
-            table,
-            rows,
-            types: Vec::new(),
-            fields: Vec::new(),
-            arrays: Vec::new(),
-        }
+        Self { table, rows, types: Vec::new(), fields: Vec::new(), arrays: Vec::new() }
     }
 
     /// UUIDs go as 16 bytes, big-endian, which ClickHouse reads as they are written.
@@ -69,11 +63,7 @@ impl Columns {
 
     /// Bytes that need not be UTF-8; ClickHouse's strings are bytes.
     pub(crate) fn bytes<'a>(&mut self, name: &str, values: impl Iterator<Item = &'a [u8]>) {
-        self.push(
-            name,
-            "String",
-            Arc::new(BinaryArray::from_iter_values(values)),
-        );
+        self.push(name, "String", Arc::new(BinaryArray::from_iter_values(values)));
     }
 
     /// Dictionary-encoded: each distinct text travels once.
@@ -127,8 +117,7 @@ impl Columns {
 
     pub(crate) fn nullable_u64(&mut self, name: &str, values: impl Iterator<Item = Option<u64>>) {
         let array: UInt64Array = values.collect();
-        self.fields
-            .push(Field::new(name, arrow_schema::DataType::UInt64, true));
+        self.fields.push(Field::new(name, arrow_schema::DataType::UInt64, true));
         self.types.push("Nullable(UInt64)".into());
         self.arrays.push(Arc::new(array));
     }
@@ -146,11 +135,7 @@ impl Columns {
             }
             builder.append(true).map_err(|error| self.error(error))?;
         }
-        self.push(
-            name,
-            "Map(LowCardinality(String), String)",
-            Arc::new(builder.finish()),
-        );
+        self.push(name, "Map(LowCardinality(String), String)", Arc::new(builder.finish()));
         Ok(())
     }
 
@@ -167,11 +152,7 @@ impl Columns {
             }
             builder.append(true).map_err(|error| self.error(error))?;
         }
-        self.push(
-            name,
-            "Map(LowCardinality(String), UInt64)",
-            Arc::new(builder.finish()),
-        );
+        self.push(name, "Map(LowCardinality(String), UInt64)", Arc::new(builder.finish()));
         Ok(())
     }
 
@@ -184,10 +165,7 @@ impl Columns {
         for list in values {
             for value in list {
                 let bytes = value.to_be_bytes();
-                builder
-                    .values()
-                    .append_value(bytes)
-                    .map_err(|error| self.error(error))?;
+                builder.values().append_value(bytes).map_err(|error| self.error(error))?;
             }
             builder.append(true);
         }
@@ -195,96 +173,41 @@ impl Columns {
         Ok(())
     }
 
-    pub(crate) fn texts<T: AsRef<str>, L: Iterator<Item = T>>(
-        &mut self,
-        name: &str,
-        values: impl Iterator<Item = L>,
-    ) {
+    pub(crate) fn texts<T: AsRef<str>, L: Iterator<Item = T>>(&mut self, name: &str, values: impl Iterator<Item = L>) {
         let mut builder = ListBuilder::new(StringBuilder::new());
         for list in values {
             list.for_each(|value| builder.values().append_value(value));
             builder.append(true);
         }
-        self.push(
-            name,
-            "Array(LowCardinality(String))",
-            Arc::new(builder.finish()),
-        );
+        self.push(name, "Array(LowCardinality(String))", Arc::new(builder.finish()));
     }
 
-    pub(crate) fn times<L: Iterator<Item = i64>>(
-        &mut self,
-        name: &str,
-        values: impl Iterator<Item = L>,
-    ) {
-        let utc = PrimitiveBuilder::<TimestampMillisecondType>::new().with_data_type(
-            arrow_schema::DataType::Timestamp(
-                arrow_schema::TimeUnit::Millisecond,
-                Some("UTC".into()),
-            ),
-        );
+    pub(crate) fn times<L: Iterator<Item = i64>>(&mut self, name: &str, values: impl Iterator<Item = L>) {
+        let utc = PrimitiveBuilder::<TimestampMillisecondType>::new()
+            .with_data_type(arrow_schema::DataType::Timestamp(arrow_schema::TimeUnit::Millisecond, Some("UTC".into())));
         self.lists(name, "Array(DateTime64(3, 'UTC'))", utc, values);
     }
 
-    pub(crate) fn i64s<L: Iterator<Item = i64>>(
-        &mut self,
-        name: &str,
-        values: impl Iterator<Item = L>,
-    ) {
-        self.lists(
-            name,
-            "Array(Int64)",
-            PrimitiveBuilder::<Int64Type>::new(),
-            values,
-        );
+    pub(crate) fn i64s<L: Iterator<Item = i64>>(&mut self, name: &str, values: impl Iterator<Item = L>) {
+        self.lists(name, "Array(Int64)", PrimitiveBuilder::<Int64Type>::new(), values);
     }
 
-    pub(crate) fn i32s<L: Iterator<Item = i32>>(
-        &mut self,
-        name: &str,
-        values: impl Iterator<Item = L>,
-    ) {
-        self.lists(
-            name,
-            "Array(Int32)",
-            PrimitiveBuilder::<Int32Type>::new(),
-            values,
-        );
+    pub(crate) fn i32s<L: Iterator<Item = i32>>(&mut self, name: &str, values: impl Iterator<Item = L>) {
+        self.lists(name, "Array(Int32)", PrimitiveBuilder::<Int32Type>::new(), values);
     }
 
-    pub(crate) fn u32s<L: Iterator<Item = u32>>(
-        &mut self,
-        name: &str,
-        values: impl Iterator<Item = L>,
-    ) {
-        self.lists(
-            name,
-            "Array(UInt32)",
-            PrimitiveBuilder::<UInt32Type>::new(),
-            values,
-        );
+    pub(crate) fn u32s<L: Iterator<Item = u32>>(&mut self, name: &str, values: impl Iterator<Item = L>) {
+        self.lists(name, "Array(UInt32)", PrimitiveBuilder::<UInt32Type>::new(), values);
     }
 
-    pub(crate) fn u16s<L: Iterator<Item = u16>>(
-        &mut self,
-        name: &str,
-        values: impl Iterator<Item = L>,
-    ) {
-        self.lists(
-            name,
-            "Array(UInt16)",
-            PrimitiveBuilder::<UInt16Type>::new(),
-            values,
-        );
+    pub(crate) fn u16s<L: Iterator<Item = u16>>(&mut self, name: &str, values: impl Iterator<Item = L>) {
+        self.lists(name, "Array(UInt16)", PrimitiveBuilder::<UInt16Type>::new(), values);
     }
 
     /// Everything as one record batch in an Arrow stream, so that the server sees one block.
     pub(crate) fn encode(self) -> Result<Encoded> {
         let table = self.table;
-        let failed = |error: arrow_schema::ArrowError| Error::Encode {
-            table,
-            reason: error.to_string(),
-        };
+        let failed = |error: arrow_schema::ArrowError| Error::Encode { table, reason: error.to_string() };
         let columns = self.names_and_types();
         let rows = self.rows;
         let schema = Arc::new(Schema::new(self.fields));
@@ -294,20 +217,11 @@ impl Columns {
         writer.write(&batch).map_err(failed)?;
         writer.finish().map_err(failed)?;
         drop(writer);
-        Ok(Encoded {
-            table,
-            rows,
-            columns,
-            body: body.into(),
-        })
+        Ok(Encoded { table, rows, columns, body: body.into() })
     }
 
     pub(crate) fn names_and_types(&self) -> Vec<(String, String)> {
-        self.fields
-            .iter()
-            .map(|field| field.name().clone())
-            .zip(self.types.clone())
-            .collect()
+        self.fields.iter().map(|field| field.name().clone()).zip(self.types.clone()).collect()
     }
 
     fn fixed(&mut self, name: &str, kind: &str, values: impl Iterator<Item = [u8; 16]>) {
@@ -317,12 +231,7 @@ impl Columns {
         self.push(name, kind, Arc::new(array));
     }
 
-    fn primitive<T: ArrowPrimitiveType>(
-        &mut self,
-        name: &str,
-        kind: &str,
-        values: impl Iterator<Item = T::Native>,
-    ) {
+    fn primitive<T: ArrowPrimitiveType>(&mut self, name: &str, kind: &str, values: impl Iterator<Item = T::Native>) {
         let mut builder = PrimitiveBuilder::<T>::with_capacity(self.rows);
         builder.extend(values.map(Some));
         self.push(name, kind, Arc::new(builder.finish()));
@@ -345,24 +254,16 @@ impl Columns {
 
     fn push(&mut self, name: &str, kind: &str, array: ArrayRef) {
         debug_assert_eq!(array.len(), self.rows, "column {name} of {}", self.table);
-        self.fields
-            .push(Field::new(name, array.data_type().clone(), false));
+        self.fields.push(Field::new(name, array.data_type().clone(), false));
         self.types.push(kind.to_owned());
         self.arrays.push(array);
     }
 
     fn error(&self, error: arrow_schema::ArrowError) -> Error {
-        Error::Encode {
-            table: self.table,
-            reason: error.to_string(),
-        }
+        Error::Encode { table: self.table, reason: error.to_string() }
     }
 }
 
 fn map_names() -> Option<MapFieldNames> {
-    Some(MapFieldNames {
-        entry: "entries".into(),
-        key: "key".into(),
-        value: "value".into(),
-    })
+    Some(MapFieldNames { entry: "entries".into(), key: "key".into(), value: "value".into() })
 }

@@ -65,12 +65,7 @@ impl Store {
     }
 
     /// Every touch of these identity keys in `[from_ms, to_ms]`, ascending by (time, position, ordinal).
-    pub async fn load_touches(
-        &self,
-        keys: &[Key],
-        from_ms: i64,
-        to_ms: i64,
-    ) -> Result<Vec<TouchRow>> {
+    pub async fn load_touches(&self, keys: &[Key], from_ms: i64, to_ms: i64) -> Result<Vec<TouchRow>> {
         let sql = format!(
             "SELECT topic_id, partition, offset, ordinal, identity_key, \
                     toUnixTimestamp64Milli(touch_time) AS touch_time_ms, toString(kind) AS kind, \
@@ -103,11 +98,7 @@ fn as_text(keys: &[Key]) -> Vec<String> {
 impl From<StoredConversion> for Conversion {
     fn from(row: StoredConversion) -> Self {
         Conversion {
-            position: Position {
-                topic_id: row.topic_id,
-                partition: row.partition,
-                offset: row.offset,
-            },
+            position: Position { topic_id: row.topic_id, partition: row.partition, offset: row.offset },
             ordinal: row.ordinal,
             source: Text::from(row.source),
             event_id: Text::from(row.event_id),
@@ -125,11 +116,7 @@ impl From<StoredConversion> for Conversion {
 impl From<StoredTouch> for TouchRow {
     fn from(row: StoredTouch) -> Self {
         TouchRow {
-            position: Position {
-                topic_id: row.topic_id,
-                partition: row.partition,
-                offset: row.offset,
-            },
+            position: Position { topic_id: row.topic_id, partition: row.partition, offset: row.offset },
             ordinal: row.ordinal,
             identity_key: Key(row.identity_key.as_u128()),
             touch_time_ms: row.touch_time_ms,

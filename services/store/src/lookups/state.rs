@@ -93,9 +93,7 @@ impl Store {
             self.table("events"),
             Uuid::nil()
         );
-        let rows: Vec<StoredSession> = self
-            .read("loading sessions", || self.sliced(&sql, slice).fetch_all())
-            .await?;
+        let rows: Vec<StoredSession> = self.read("loading sessions", || self.sliced(&sql, slice).fetch_all()).await?;
         Ok(rows.into_iter().map(SessionRow::from).collect())
     }
 
@@ -117,10 +115,7 @@ impl Store {
                 self.table(name)
             )
         });
-        let sql = format!(
-            "SELECT count(), max(batch_end) FROM ({})",
-            tables.join(" UNION ALL ")
-        );
+        let sql = format!("SELECT count(), max(batch_end) FROM ({})", tables.join(" UNION ALL "));
         let slice = Slice {
             topic_id,
             partition,
@@ -140,11 +135,7 @@ impl Store {
                 format!(
                     "SELECT event_id FROM {} WHERE event_id IN {{ids:Array(String)}}{}",
                     self.table(name),
-                    if name == "ad_spend" {
-                        ""
-                    } else {
-                        " AND source = {source:String}"
-                    }
+                    if name == "ad_spend" { "" } else { " AND source = {source:String}" }
                 )
             })
             .join(" UNION DISTINCT ");

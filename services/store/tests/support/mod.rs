@@ -3,16 +3,16 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test file uses its own part"
+    clippy::unwrap_used,
+    reason = "part of tests, each of which uses its own share of it"
 )]
 
 pub mod proxy;
 
 use bytes::Bytes;
 use schemas::{
-    Agent, Campaign, ClickId, ConversionKind, ConversionName, EnrichedEvent, Event,
-    IdentifiedEvent, Identifier, Key, Order, Page, RawBatch, RawRecord, Reason, Rejection, Session,
-    Source, Spend, Text, Touch, TouchKind, Utm,
+    Agent, Campaign, ClickId, ConversionKind, ConversionName, EnrichedEvent, Event, IdentifiedEvent, Identifier, Key,
+    Order, Page, RawBatch, RawRecord, Reason, Rejection, Session, Source, Spend, Text, Touch, TouchKind, Utm,
 };
 use std::sync::Arc;
 use store::{ClickHouseConfig, ExactBatch, Store};
@@ -51,48 +51,31 @@ impl Database {
 
     /// The same database through another address.
     pub async fn through(&self, url: &str) -> Store {
-        let config = ClickHouseConfig {
-            url: url.into(),
-            ..self.config.clone()
-        };
+        let config = ClickHouseConfig { url: url.into(), ..self.config.clone() };
         Store::connect(&config).await.unwrap()
     }
 
     pub async fn text(&self, sql: &str) -> String {
-        let text = self
-            .store
-            .query_text(sql, "TSV", &[])
-            .await
-            .unwrap_or_else(|error| panic!("{sql}: {error}"));
+        let text = self.store.query_text(sql, "TSV", &[]).await.unwrap_or_else(|error| panic!("{sql}: {error}"));
         text.trim_end().to_owned()
     }
 
     pub async fn count(&self, table: &str) -> u64 {
-        self.text(&format!("SELECT count() FROM {table}"))
-            .await
-            .parse()
-            .unwrap()
+        self.text(&format!("SELECT count() FROM {table}")).await.parse().unwrap()
     }
 
     /// Row counts of events, touchpoints, conversions, dead_letters, batches.
     pub async fn counts(&self) -> [u64; 5] {
         let mut counts = [0; 5];
-        for (count, table) in counts.iter_mut().zip([
-            "events",
-            "touchpoints",
-            "conversions",
-            "dead_letters",
-            "batches",
-        ]) {
+        for (count, table) in counts.iter_mut().zip(["events", "touchpoints", "conversions", "dead_letters", "batches"])
+        {
             *count = self.count(table).await;
         }
         counts
     }
 
     pub async fn holds(&self) -> bool {
-        self.text("SELECT toUInt8(count() > 0 AND min(holds)) FROM conservation")
-            .await
-            == "1"
+        self.text("SELECT toUInt8(count() > 0 AND min(holds)) FROM conservation").await == "1"
     }
 }
 
@@ -100,19 +83,11 @@ impl Drop for Database {
     fn drop(&mut self) {
         let (config, database) = (self.config.clone(), self.config.database.clone());
         let cleanup = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build()
-                .unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
             runtime.block_on(async {
-                let admin = ClickHouseConfig {
-                    database: "default".into(),
-                    ..config
-                };
+                let admin = ClickHouseConfig { database: "default".into(), ..config };
                 if let Ok(store) = Store::connect(&admin).await {
-                    let _ = store
-                        .query_text(&format!("DROP DATABASE IF EXISTS {database}"), "TSV", &[])
-                        .await;
+                    let _ = store.query_text(&format!("DROP DATABASE IF EXISTS {database}"), "TSV", &[]).await;
                 }
             });
         });
@@ -121,11 +96,7 @@ impl Drop for Database {
 }
 
 pub fn type_names() -> Arc<[Text]> {
-    ["user_id", "email", "anonymous_id"]
-        .into_iter()
-        .map(Text::from)
-        .collect::<Vec<_>>()
-        .into()
+    ["user_id", "email", "anonymous_id"].into_iter().map(Text::from).collect::<Vec<_>>().into()
 }
 
 /// What becomes of the record at an offset, so that every table gets some rows, in two months.
@@ -168,13 +139,7 @@ pub fn append_ms(offset: i64) -> i64 {
 /// A batch of web events over a range; everything in it follows from the offsets and `customer`.
 pub fn batch(topic_id: Uuid, first: i64, end: i64, customer: u128) -> Arc<ExactBatch> {
     let raw = Arc::new(raw(Source::Web, topic_id, first, end));
-    let mut batch = ExactBatch {
-        cluster_id: "c1".into(),
-        raw,
-        events: vec![],
-        rejections: vec![],
-        duplicates: 0,
-    };
+    let mut batch = ExactBatch { cluster_id: "c1".into(), raw, events: vec![], rejections: vec![], duplicates: 0 };
     for offset in first..end {
         match fate(offset) {
             Fate::Stored => batch.events.push(event(&batch.raw, offset, customer)),
@@ -188,11 +153,7 @@ pub fn batch(topic_id: Uuid, first: i64, end: i64, customer: u128) -> Arc<ExactB
 pub fn rejection(raw: &RawBatch, offset: i64) -> Rejection {
     Rejection {
         position: raw.position(offset),
-        reason: if offset % 20 == 7 {
-            Reason::InvalidJson
-        } else {
-            Reason::NoIdentifier
-        },
+        reason: if offset % 20 == 7 { Reason::InvalidJson } else { Reason::NoIdentifier },
         field: "order.currency".into(),
         byte_offset: (offset % 20 == 7).then_some(4),
         detail: "found nothing".into(),
@@ -214,19 +175,10 @@ pub fn event(raw: &RawBatch, offset: i64, customer: u128) -> EnrichedEvent {
         source: raw.source,
         received_at_ms: append_ms(offset),
         event_id: format!("e{offset}").into(),
-        event_type: if order.is_some() {
-            "order_completed"
-        } else {
-            "page_viewed"
-        }
-        .into(),
+        event_type: if order.is_some() { "order_completed" } else { "page_viewed" }.into(),
         event_time_ms: append_ms(offset) - month_ms,
         identifiers: vec![],
-        page: Page {
-            url: "https://shop.example/p?x=1".into(),
-            title: "Pürce".into(),
-            referrer: String::new(),
-        },
+        page: Page { url: "https://shop.example/p?x=1".into(), title: "Pürce".into(), referrer: String::new() },
         utm: Utm::default(),
         user_agent: Text::default(),
         ip: "192.0.2.0".into(),
@@ -239,47 +191,25 @@ pub fn event(raw: &RawBatch, offset: i64, customer: u128) -> EnrichedEvent {
         page_host: "shop.example".into(),
         page_path: "/p".into(),
         referrer_host: Text::default(),
-        campaign: Campaign {
-            source: "google".into(),
-            medium: "cpc".into(),
-            ..Campaign::default()
-        },
-        click_ids: vec![ClickId {
-            kind: "gclid",
-            value: "g1".into(),
-        }],
+        campaign: Campaign { source: "google".into(), medium: "cpc".into(), ..Campaign::default() },
+        click_ids: vec![ClickId { kind: "gclid", value: "g1".into() }],
         channel: "Paid Search",
-        agent: Agent {
-            browser: "Firefox".into(),
-            os: "Linux".into(),
-            device: "desktop",
-            is_bot: offset % 50 == 1,
-        },
+        agent: Agent { browser: "Firefox".into(), os: "Linux".into(), device: "desktop", is_bot: offset % 50 == 1 },
         session: Some(Session {
             id: Key(0x5e55 + anonymous.0),
             started_at_ms: DAY_MS,
             last_event_ms: append_ms(offset),
             touch_hash: u64::MAX - offset as u64,
         }),
-        touch: (offset % 5 == 0).then_some(Touch {
-            kind: TouchKind::SessionStart,
-        }),
-        conversion: order.map(|_| ConversionName {
-            name: "order".into(),
-            kind: ConversionKind::Conversion,
-        }),
+        touch: (offset % 5 == 0).then_some(Touch { kind: TouchKind::SessionStart }),
+        conversion: order.map(|_| ConversionName { name: "order".into(), kind: ConversionKind::Conversion }),
     }
 }
 
 fn identified(event: Event, anonymous: Key, customer: u128) -> IdentifiedEvent {
     IdentifiedEvent {
         event,
-        identifiers: [Identifier {
-            kind: 2,
-            key: anonymous,
-        }]
-        .into_iter()
-        .collect(),
+        identifiers: [Identifier { kind: 2, key: anonymous }].into_iter().collect(),
         identity_key: anonymous,
         generation: 0,
         customer_id: Key(customer),
@@ -291,16 +221,8 @@ fn identified(event: Event, anonymous: Key, customer: u128) -> IdentifiedEvent {
 /// A batch of advertising cost.
 pub fn spend_batch(topic_id: Uuid, first: i64, end: i64) -> Arc<ExactBatch> {
     let raw = Arc::new(raw(Source::AdSpend, topic_id, first, end));
-    let events = (first..end)
-        .map(|offset| spend_event(&raw, offset))
-        .collect();
-    Arc::new(ExactBatch {
-        cluster_id: "c1".into(),
-        raw,
-        events,
-        rejections: vec![],
-        duplicates: 0,
-    })
+    let events = (first..end).map(|offset| spend_event(&raw, offset)).collect();
+    Arc::new(ExactBatch { cluster_id: "c1".into(), raw, events, rejections: vec![], duplicates: 0 })
 }
 
 fn spend_event(raw: &RawBatch, offset: i64) -> EnrichedEvent {

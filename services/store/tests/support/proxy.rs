@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cut {
@@ -29,19 +30,18 @@ pub struct Proxy {
     address: SocketAddr,
     fault: Arc<Mutex<Option<Fault>>>,
     cuts: Arc<Mutex<u32>>,
+    closing: Arc<Notify>,
 }
 
 impl Proxy {
     pub async fn start(upstream_url: &str) -> Self {
-        let upstream = upstream_url
-            .trim_start_matches("http://")
-            .trim_end_matches('/')
-            .to_owned();
+        let upstream = upstream_url.trim_start_matches("http://").trim_end_matches('/').to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Self {
             address: listener.local_addr().unwrap(),
             fault: Arc::default(),
             cuts: Arc::default(),
+            closing: Arc::default(),
         };
         let task = proxy.clone();
         tokio::spawn(async move {
@@ -59,11 +59,7 @@ impl Proxy {
 
     /// Cuts the next `times` inserts into a table.
     pub fn arm(&self, cut: Cut, table: &str, times: u32) {
-        *self.fault.lock().unwrap() = Some(Fault {
-            cut,
-            table: table.to_owned(),
-            times,
-        });
+        *self.fault.lock().unwrap() = Some(Fault { cut, table: table.to_owned(), times });
         *self.cuts.lock().unwrap() = 0;
     }
 
@@ -71,12 +67,16 @@ impl Proxy {
         *self.cuts.lock().unwrap()
     }
 
+    /// Closes every open connection.
+    pub fn close_all(&self) {
+        self.closing.notify_waiters();
+    }
+
     fn fault_for(&self, request: &[u8]) -> Option<Cut> {
         let text = String::from_utf8_lossy(request);
         let mut armed = self.fault.lock().unwrap();
         let fault = armed.as_mut()?;
-        let insert =
-            text.contains("INSERT+INTO") && text.contains(&format!(".{}+%28", fault.table));
+        let insert = text.contains("INSERT+INTO") && text.contains(&format!(".{}+%28", fault.table));
         if !insert || fault.times == 0 {
             return None;
         }
@@ -93,6 +93,7 @@ impl Proxy {
         let mut drop_answer = false;
         loop {
             tokio::select! {
+                _ = self.closing.notified() => return,
                 read = client.read(&mut from_client) => {
                     let Ok(len @ 1..) = read else { return };
                     let request = &from_client[..len];
