@@ -92,10 +92,7 @@ fn run(arguments: Arguments) -> Result<(), Box<dyn std::error::Error>> {
     match arguments.action {
         Action::Up => {
             let endpoints = stack.up()?;
-            println!(
-                "Kafka on {}, ClickHouse on {}",
-                endpoints.brokers, endpoints.clickhouse_url
-            );
+            println!("Kafka on {}, ClickHouse on {}", endpoints.brokers, endpoints.clickhouse_url);
         }
         Action::Down => stack.down()?,
         Action::Reset => stack.reset()?,

@@ -54,42 +54,22 @@ impl ClickHouse {
     }
 
     /// Starts the engine; it does not answer yet.
-    pub(crate) fn launch(
-        &self,
-        cache: &Cache,
-        engine: Engine,
-        front: &[OsString],
-        port: u16,
-    ) -> Result<Running> {
+    pub(crate) fn launch(&self, cache: &Cache, engine: Engine, front: &[OsString], port: u16) -> Result<Running> {
         fs::create_dir_all(&self.folder).during("make", &self.folder)?;
         let (program, arguments) = match engine {
             Engine::Server => self.server(cache, port)?,
             Engine::Embedded => self.front(cache, front, port)?,
         };
         let (log, pid_file) = (self.log(), self.pid_file());
-        Launch {
-            program,
-            arguments,
-            log: &log,
-            pid_file: &pid_file,
-        }
-        .start()
+        Launch { program, arguments, log: &log, pid_file: &pid_file }.start()
     }
 
-    fn front(
-        &self,
-        cache: &Cache,
-        front: &[OsString],
-        port: u16,
-    ) -> Result<(OsString, Vec<OsString>)> {
+    fn front(&self, cache: &Cache, front: &[OsString], port: u16) -> Result<(OsString, Vec<OsString>)> {
         let library = cache.chdb()?;
         let data = self.folder.join("embedded");
         fs::create_dir_all(&data).during("make", &data)?;
-        let (program, leading) = front
-            .split_first()
-            .map_or_else(Default::default, |(program, leading)| {
-                (program.clone(), leading.to_vec())
-            });
+        let (program, leading) =
+            front.split_first().map_or_else(Default::default, |(program, leading)| (program.clone(), leading.to_vec()));
         let own = [
             "--port".into(),
             port.to_string().into(),
@@ -102,16 +82,10 @@ impl ClickHouse {
     }
 
     fn server(&self, cache: &Cache, port: u16) -> Result<(OsString, Vec<OsString>)> {
-        let program = cache
-            .machine()
-            .find(Self::PROGRAM)
-            .unwrap_or_else(|| Self::PROGRAM.into());
+        let program = cache.machine().find(Self::PROGRAM).unwrap_or_else(|| Self::PROGRAM.into());
         let configuration = self.folder.join("server.xml");
-        fs::write(
-            &configuration,
-            server_configuration(&self.folder.join("server"), port),
-        )
-        .during("write", &configuration)?;
+        fs::write(&configuration, server_configuration(&self.folder.join("server"), port))
+            .during("write", &configuration)?;
         let mut file = OsString::from("--config-file=");
         file.push(&configuration);
         Ok((program.into(), vec!["server".into(), file]))
@@ -155,21 +129,13 @@ pub(crate) fn get(port: u16, target: &str, patience: Duration) -> io::Result<Str
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     // HTTP/1.0 spares us chunks and kept connections.
-    write!(
-        stream,
-        "GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n"
-    )?;
+    write!(stream, "GET {target} HTTP/1.0\r\nHost: 127.0.0.1:{port}\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(LARGEST_ANSWER_BYTES).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer).into_owned();
     match answer.split_once("\r\n\r\n") {
-        Some((head, body)) if head.split_whitespace().nth(1) == Some("200") => {
-            Ok(body.trim().to_owned())
-        }
-        _ => Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            answer.lines().next().unwrap_or_default().to_owned(),
-        )),
+        Some((head, body)) if head.split_whitespace().nth(1) == Some("200") => Ok(body.trim().to_owned()),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, answer.lines().next().unwrap_or_default().to_owned())),
     }
 }
 

@@ -35,20 +35,10 @@ pub(crate) fn require(path: &Path, needed: u64, choose: &'static str) -> Result<
 
 /// Turns "no space left on device" into the sentence about full disks, anything else into [`Error::File`].
 pub(crate) fn explain(action: &'static str, path: &Path, source: io::Error) -> Error {
-    if matches!(
-        source.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
-    ) {
-        return Error::DiskRanFull {
-            path: path.to_path_buf(),
-            free_mb: free_bytes(path).unwrap_or(0) / MEGABYTE,
-        };
+    if matches!(source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) {
+        return Error::DiskRanFull { path: path.to_path_buf(), free_mb: free_bytes(path).unwrap_or(0) / MEGABYTE };
     }
-    Error::File {
-        action,
-        path: path.to_path_buf(),
-        source,
-    }
+    Error::File { action, path: path.to_path_buf(), source }
 }
 
 #[cfg(test)]
@@ -61,17 +51,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("not/made/yet");
         assert!(require(&path, 1, "--state-dir").is_ok());
-        let refusal = require(&path, u64::MAX, "--state-dir")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            refusal.starts_with(&format!("the disk of {} is too full: ", path.display())),
-            "{refusal}"
-        );
-        assert!(
-            refusal.ends_with("free some, or choose another folder with --state-dir"),
-            "{refusal}"
-        );
+        let refusal = require(&path, u64::MAX, "--state-dir").unwrap_err().to_string();
+        assert!(refusal.starts_with(&format!("the disk of {} is too full: ", path.display())), "{refusal}");
+        assert!(refusal.ends_with("free some, or choose another folder with --state-dir"), "{refusal}");
         assert!(!path.exists());
     }
 
@@ -81,11 +63,6 @@ mod tests {
         let full = Path::new("/dev/full");
         let refusal = std::fs::write(full, "x").during("write", full).unwrap_err();
         assert!(matches!(refusal, Error::DiskRanFull { .. }), "{refusal}");
-        assert!(
-            refusal
-                .to_string()
-                .starts_with("the disk of /dev/full is full"),
-            "{refusal}"
-        );
+        assert!(refusal.to_string().starts_with("the disk of /dev/full is full"), "{refusal}");
     }
 }

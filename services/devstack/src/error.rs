@@ -25,9 +25,7 @@ pub enum Error {
         found: String,
     },
     /// A part could not be fetched.
-    #[error(
-        "could not fetch {part}: {cause}; check the network (and proxy settings), then run the same command again"
-    )]
+    #[error("could not fetch {part}: {cause}; check the network (and proxy settings), then run the same command again")]
     Fetch {
         /// The part, with its version.
         part: String,
@@ -86,9 +84,7 @@ pub enum Error {
         free_mb: u64,
     },
     /// Another program listens where a part was to listen.
-    #[error(
-        "port {port} for {part} is taken by {holder}: stop that program, or choose another port with {flag}"
-    )]
+    #[error("port {port} for {part} is taken by {holder}: stop that program, or choose another port with {flag}")]
     PortTaken {
         /// The port.
         port: u16,
@@ -144,9 +140,7 @@ pub enum Error {
         cause: String,
     },
     /// A process would not end.
-    #[error(
-        "{part} (pid {pid}) does not stop, even when killed: look at it with `ps -o stat,wchan -p {pid}`"
-    )]
+    #[error("{part} (pid {pid}) does not stop, even when killed: look at it with `ps -o stat,wchan -p {pid}`")]
     Unstoppable {
         /// The part.
         part: &'static str,

@@ -26,10 +26,7 @@ pub(crate) fn answers(part: Part, address: &str) -> Result<(), String> {
         Part::Kafka => {
             let answer = |broker: &str| connect(broker.trim());
             let mut last = Err("it names no broker".to_owned());
-            for broker in address
-                .split(',')
-                .filter(|broker| !broker.trim().is_empty())
-            {
+            for broker in address.split(',').filter(|broker| !broker.trim().is_empty()) {
                 last = answer(broker);
                 if last.is_ok() {
                     break;
@@ -48,9 +45,7 @@ pub(crate) fn answers(part: Part, address: &str) -> Result<(), String> {
 
 fn connect(address: &str) -> Result<(), String> {
     const PATIENCE: Duration = Duration::from_secs(5);
-    let resolved = address
-        .to_socket_addrs()
-        .map_err(|error| error.to_string())?;
+    let resolved = address.to_socket_addrs().map_err(|error| error.to_string())?;
     let mut last = "the name has no address".to_owned();
     for address in resolved {
         match TcpStream::connect_timeout(&address, PATIENCE) {
@@ -81,27 +76,14 @@ mod tests {
 
     #[test]
     fn credentials_are_never_shown() {
-        assert_eq!(
-            without_credentials("https://me:secret@ch.example:8443/?password=x"),
-            "https://ch.example:8443"
-        );
-        assert_eq!(
-            without_credentials("kafka-1:9092,kafka-2:9092"),
-            "kafka-1:9092,kafka-2:9092"
-        );
+        assert_eq!(without_credentials("https://me:secret@ch.example:8443/?password=x"), "https://ch.example:8443");
+        assert_eq!(without_credentials("kafka-1:9092,kafka-2:9092"), "kafka-1:9092,kafka-2:9092");
     }
 
     #[test]
     fn a_server_that_is_not_there_is_said_to_be_so() {
         assert!(answers(Part::Kafka, "127.0.0.1:1").is_err());
-        assert!(
-            answers(Part::ClickHouse, "127.0.0.1:1")
-                .unwrap_err()
-                .contains("URL")
-        );
-        assert_eq!(
-            answers(Part::Kafka, " , "),
-            Err("it names no broker".to_owned())
-        );
+        assert!(answers(Part::ClickHouse, "127.0.0.1:1").unwrap_err().contains("URL"));
+        assert_eq!(answers(Part::Kafka, " , "), Err("it names no broker".to_owned()));
     }
 }

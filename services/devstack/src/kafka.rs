@@ -39,8 +39,7 @@ impl Kafka {
         // Only the node itself uses it, so it may be another one at every start.
         let controller_port = ports::pick(1)?[0];
         let properties = self.folder.join("server.properties");
-        fs::write(&properties, self.properties(port, controller_port))
-            .during("write", &properties)?;
+        fs::write(&properties, self.properties(port, controller_port)).during("write", &properties)?;
         let logging = self.folder.join("log4j2.properties");
         fs::write(&logging, LOGGING).during("write", &logging)?;
         let class_path = format!("{}/*", jars.display());
@@ -58,23 +57,11 @@ impl Kafka {
             properties.into(),
         ];
         let (log, pid_file) = (self.log(), self.pid_file());
-        Launch {
-            program: java.into(),
-            arguments: arguments.into(),
-            log: &log,
-            pid_file: &pid_file,
-        }
-        .start()
+        Launch { program: java.into(), arguments: arguments.into(), log: &log, pid_file: &pid_file }.start()
     }
 
     /// Gives the storage its identity, once. A marker says that it is done, since a killed attempt leaves half of it.
-    fn format(
-        &self,
-        cache: &Cache,
-        java: &Path,
-        class_path: &str,
-        properties: &Path,
-    ) -> Result<()> {
+    fn format(&self, cache: &Cache, java: &Path, class_path: &str, properties: &Path) -> Result<()> {
         let marker = self.folder.join("formatted");
         if marker.exists() {
             return Ok(());
@@ -89,35 +76,15 @@ impl Kafka {
             .machine()
             .command(java)
             // Formatting is over in a second, so time spent compiling is lost.
-            .args([
-                "-Xmx128m",
-                "-XX:TieredStopAtLevel=1",
-                "-XX:+UseSerialGC",
-                "-cp",
-                class_path,
-            ])
-            .args([
-                "kafka.tools.StorageTool",
-                "format",
-                "--standalone",
-                "-t",
-                &cluster_id,
-                "-c",
-            ])
+            .args(["-Xmx128m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", class_path])
+            .args(["kafka.tools.StorageTool", "format", "--standalone", "-t", &cluster_id, "-c"])
             .arg(properties)
             .output()
-            .map_err(|source| Error::Run {
-                program: "java".to_owned(),
-                source,
-            })?;
+            .map_err(|source| Error::Run { program: "java".to_owned(), source })?;
         if !output.status.success() {
             let log = self.log();
             fs::write(&log, [output.stdout, output.stderr].concat()).during("write", &log)?;
-            return Err(Error::Died {
-                part: "Kafka",
-                tail: crate::process::tail(&log),
-                log,
-            });
+            return Err(Error::Died { part: "Kafka", tail: crate::process::tail(&log), log });
         }
         fs::write(&marker, cluster_id).during("write", &marker)
     }
@@ -191,10 +158,7 @@ pub(crate) struct Answer {
 ///
 /// The request is written by hand, so that this crate needs no Kafka client.
 pub(crate) fn ask(address: &str, patience: Duration) -> io::Result<Answer> {
-    let resolved: SocketAddr = address
-        .to_socket_addrs()?
-        .next()
-        .ok_or(io::ErrorKind::NotFound)?;
+    let resolved: SocketAddr = address.to_socket_addrs()?.next().ok_or(io::ErrorKind::NotFound)?;
     let mut stream = TcpStream::connect_timeout(&resolved, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
@@ -203,10 +167,7 @@ pub(crate) fn ask(address: &str, patience: Duration) -> io::Result<Answer> {
     stream.read_exact(&mut length)?;
     let length = u32::from_be_bytes(length) as usize;
     if length > LARGEST_ANSWER_BYTES {
-        return Err(io::Error::new(
-            io::ErrorKind::InvalidData,
-            "the answer is not Kafka's",
-        ));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer is not Kafka's"));
     }
     let mut body = vec![0; length];
     stream.read_exact(&mut body)?;
@@ -216,9 +177,7 @@ pub(crate) fn ask(address: &str, patience: Duration) -> io::Result<Answer> {
 const LARGEST_ANSWER_BYTES: usize = 1 << 20;
 
 /// Length, then Metadata (3) in version 7, correlation id 1, no client id, no topics, create none.
-const METADATA_REQUEST: [u8; 19] = [
-    0, 0, 0, 15, 0, 3, 0, 7, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0,
-];
+const METADATA_REQUEST: [u8; 19] = [0, 0, 0, 15, 0, 3, 0, 7, 0, 0, 0, 1, 0xff, 0xff, 0, 0, 0, 0, 0];
 
 /// Reads as far as the cluster id; `None` without a broker.
 fn parse(body: &[u8]) -> Option<Answer> {
@@ -268,12 +227,7 @@ mod tests {
         let mut body = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1];
         body.extend_from_slice(&[0, 0, 0, 1, 0, 1, b'h', 0, 0, 0x23, 0x84, 0xff, 0xff]);
         body.extend_from_slice(&[0, 2, b'i', b'd']);
-        assert_eq!(
-            parse(&body),
-            Some(Answer {
-                cluster_id: Some("id".to_owned())
-            })
-        );
+        assert_eq!(parse(&body), Some(Answer { cluster_id: Some("id".to_owned()) }));
         for cut in 0..body.len() {
             assert_eq!(parse(&body[..cut]), None, "cut at {cut}");
         }

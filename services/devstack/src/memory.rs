@@ -22,11 +22,7 @@ impl Memory {
     /// Free ports for a new stack.
     pub(crate) fn new(engine: Engine) -> Result<Self> {
         let free = ports::pick(2)?;
-        Ok(Self {
-            kafka_port: free[0],
-            clickhouse_port: free[1],
-            engine,
-        })
+        Ok(Self { kafka_port: free[0], clickhouse_port: free[1], engine })
     }
 
     /// What the stack in this folder remembers; `None` when it was never up, or cannot say any more.

@@ -51,13 +51,8 @@ impl Options {
     ///
     /// The front is run by this very program, as `dev front`.
     pub fn from_env(state_dir: impl Into<PathBuf>) -> Self {
-        let named = |variable| {
-            std::env::var(variable)
-                .ok()
-                .filter(|value| !value.trim().is_empty())
-        };
-        let this_program =
-            std::env::current_exe().map_or_else(|_| "tributary".into(), PathBuf::into_os_string);
+        let named = |variable| std::env::var(variable).ok().filter(|value| !value.trim().is_empty());
+        let this_program = std::env::current_exe().map_or_else(|_| "tributary".into(), PathBuf::into_os_string);
         Self {
             state_dir: state_dir.into(),
             cache_dir: Cache::default_root(),

@@ -85,9 +85,6 @@ pub struct Endpoints {
 impl Endpoints {
     /// The environment variables that hand these to other programs.
     pub fn variables(&self) -> [(&'static str, &str); 2] {
-        [
-            (external::KAFKA_VARIABLE, &self.brokers),
-            (external::CLICKHOUSE_VARIABLE, &self.clickhouse_url),
-        ]
+        [(external::KAFKA_VARIABLE, &self.brokers), (external::CLICKHOUSE_VARIABLE, &self.clickhouse_url)]
     }
 }

@@ -16,29 +16,18 @@ pub(crate) fn require_free(port: u16, part: &'static str, flag: &'static str) ->
         return Ok(());
     }
     let holder = holder(port).unwrap_or_else(|| "another program".to_owned());
-    Err(Error::PortTaken {
-        port,
-        part,
-        holder,
-        flag,
-    })
+    Err(Error::PortTaken { port, part, holder, flag })
 }
 
 /// `count` different ports that are free now.
 pub(crate) fn pick(count: usize) -> Result<Vec<u16>> {
     let pick = || -> std::io::Result<Vec<u16>> {
         // All are held until the last is known, so that none comes twice.
-        let held: Vec<TcpListener> = (0..count)
-            .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-            .collect::<std::io::Result<_>>()?;
-        held.iter()
-            .map(|listener| Ok(listener.local_addr()?.port()))
-            .collect()
+        let held: Vec<TcpListener> =
+            (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0))).collect::<std::io::Result<_>>()?;
+        held.iter().map(|listener| Ok(listener.local_addr()?.port())).collect()
     };
-    pick().map_err(|source| Error::Run {
-        program: "a search for free ports".to_owned(),
-        source,
-    })
+    pick().map_err(|source| Error::Run { program: "a search for free ports".to_owned(), source })
 }
 
 /// The program that listens on a port, as "java (pid 123)", if the system lets this user see it.
@@ -58,11 +47,7 @@ fn holder(port: u16) -> Option<String> {
         let holds = files
             .flatten()
             .filter_map(|file| fs::read_link(file.path()).ok())
-            .any(|target| {
-                sockets
-                    .iter()
-                    .any(|socket| target.as_os_str() == socket.as_str())
-            });
+            .any(|target| sockets.iter().any(|socket| target.as_os_str() == socket.as_str()));
         if holds {
             let name = fs::read_to_string(process.path().join("comm")).unwrap_or_default();
             return Some(format!("{} (pid {pid})", name.trim()));
@@ -94,21 +79,10 @@ mod tests {
     fn a_taken_port_is_refused_with_the_name_of_its_holder() {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
-        let refusal = require_free(port, "Kafka", "--kafka-port")
-            .unwrap_err()
-            .to_string();
-        assert!(
-            refusal.starts_with(&format!("port {port} for Kafka is taken by ")),
-            "{refusal}"
-        );
-        assert!(
-            refusal.contains(&format!("(pid {})", std::process::id())),
-            "{refusal}"
-        );
-        assert!(
-            refusal.ends_with("choose another port with --kafka-port"),
-            "{refusal}"
-        );
+        let refusal = require_free(port, "Kafka", "--kafka-port").unwrap_err().to_string();
+        assert!(refusal.starts_with(&format!("port {port} for Kafka is taken by ")), "{refusal}");
+        assert!(refusal.contains(&format!("(pid {})", std::process::id())), "{refusal}");
+        assert!(refusal.ends_with("choose another port with --kafka-port"), "{refusal}");
         drop(listener);
         assert!(require_free(port, "Kafka", "--kafka-port").is_ok());
     }

@@ -39,18 +39,10 @@ pub(crate) struct Launch<'a> {
 impl Launch<'_> {
     /// Starts the process in a session of its own, so that neither a closed terminal nor Ctrl-C there reaches it.
     pub(crate) fn start(self) -> Result<Running> {
-        let log = OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.log)
-            .during("open", self.log)?;
+        let log = OpenOptions::new().create(true).append(true).open(self.log).during("open", self.log)?;
         let errors = log.try_clone().during("open", self.log)?;
         let mut command = Command::new(&self.program);
-        command
-            .args(&self.arguments)
-            .stdin(Stdio::null())
-            .stdout(log)
-            .stderr(errors);
+        command.args(&self.arguments).stdin(Stdio::null()).stdout(log).stderr(errors);
         // SAFETY: `setsid` is safe to call between fork and exec, and nothing else is done there.
         unsafe {
             command.pre_exec(|| match libc::setsid() {
@@ -58,21 +50,14 @@ impl Launch<'_> {
                 _ => Ok(()),
             });
         }
-        let mut child = command.spawn().map_err(|source| Error::Run {
-            program: self.program.to_string_lossy().into_owned(),
-            source,
-        })?;
+        let mut child = command
+            .spawn()
+            .map_err(|source| Error::Run { program: self.program.to_string_lossy().into_owned(), source })?;
         let pid = child.id() as i32;
         // Whoever started it and lives on must not keep a zombie.
         std::thread::spawn(move || child.wait());
-        let running = Running {
-            pid,
-            started: ticks_at_start(pid).unwrap_or(0),
-        };
-        let recorded = write_atomically(
-            self.pid_file,
-            &format!("{} {}\n", running.pid, running.started),
-        );
+        let running = Running { pid, started: ticks_at_start(pid).unwrap_or(0) };
+        let recorded = write_atomically(self.pid_file, &format!("{} {}\n", running.pid, running.started));
         if recorded.is_err() {
             // Without its pid file nobody could ever stop it.
             running.signal(libc::SIGKILL);
@@ -91,9 +76,7 @@ impl Running {
         let pid = fields.next().and_then(|field| field.parse().ok());
         let started = fields.next().and_then(|field| field.parse().ok());
         match (pid, started) {
-            (Some(pid), Some(started)) if Self { pid, started }.is_alive() => {
-                Recorded::Alive(Self { pid, started })
-            }
+            (Some(pid), Some(started)) if Self { pid, started }.is_alive() => Recorded::Alive(Self { pid, started }),
             _ => Recorded::Stale,
         }
     }
@@ -132,25 +115,15 @@ impl Running {
         self.signal(libc::SIGKILL);
         match self.wait_ended(Duration::from_secs(10)) {
             true => Ok(()),
-            false => Err(Error::Unstoppable {
-                part,
-                pid: self.pid,
-            }),
+            false => Err(Error::Unstoppable { part, pid: self.pid }),
         }
     }
 
     /// Memory that the process holds, in bytes.
     pub(crate) fn resident_bytes(self) -> Option<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid)).ok()?;
-        let line = status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))?;
-        line.trim()
-            .strip_suffix(" kB")?
-            .trim()
-            .parse::<u64>()
-            .ok()
-            .map(|kilobytes| kilobytes * 1024)
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
+        line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok().map(|kilobytes| kilobytes * 1024)
     }
 }
 
@@ -182,8 +155,7 @@ pub(crate) fn tail(log: &Path) -> String {
     const LINES: usize = 8;
     const TAIL_BYTES: usize = 16 * 1024;
     let bytes = fs::read(log).unwrap_or_default();
-    let text =
-        String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]).into_owned();
+    let text = String::from_utf8_lossy(&bytes[bytes.len().saturating_sub(TAIL_BYTES)..]).into_owned();
     let lines: Vec<&str> = text.lines().collect();
     lines[lines.len().saturating_sub(LINES)..].join("\n")
 }

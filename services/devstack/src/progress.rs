@@ -19,11 +19,7 @@ pub enum Progress {
 impl Progress {
     /// A bar on a terminal, lines elsewhere.
     pub fn auto() -> Self {
-        if std::io::stderr().is_terminal() {
-            Self::Bar
-        } else {
-            Self::Lines
-        }
+        if std::io::stderr().is_terminal() { Self::Bar } else { Self::Lines }
     }
 
     /// Says one sentence.
@@ -69,14 +65,7 @@ impl Meter {
             eprintln!("{label} …");
         }
         let now = Instant::now();
-        Self {
-            progress,
-            label: label.to_owned(),
-            total,
-            bar,
-            begun: now,
-            said: now,
-        }
+        Self { progress, label: label.to_owned(), total, bar, begun: now, said: now }
     }
 
     /// Says how far the work has come.
@@ -85,10 +74,7 @@ impl Meter {
         let done = done.min(self.total);
         if let Some(bar) = &self.bar {
             bar.set_position(done);
-        } else if self.progress == Progress::Lines
-            && done < self.total
-            && self.said.elapsed() >= BETWEEN_LINES
-        {
+        } else if self.progress == Progress::Lines && done < self.total && self.said.elapsed() >= BETWEEN_LINES {
             self.said = Instant::now();
             eprintln!("{} … {} %", self.label, done * 100 / self.total.max(1));
         }
@@ -100,10 +86,6 @@ impl Drop for Meter {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
-        self.progress.say(format_args!(
-            "{}: {:.1} s",
-            self.label,
-            self.begun.elapsed().as_secs_f64()
-        ));
+        self.progress.say(format_args!("{}: {:.1} s", self.label, self.begun.elapsed().as_secs_f64()));
     }
 }

@@ -29,11 +29,7 @@ impl Stack {
         options.state_dir = std::path::absolute(&options.state_dir).unwrap_or(options.state_dir);
         options.cache_dir = std::path::absolute(&options.cache_dir).unwrap_or(options.cache_dir);
         Self {
-            cache: Cache::new(
-                options.cache_dir.clone(),
-                options.machine.clone(),
-                options.progress,
-            ),
+            cache: Cache::new(options.cache_dir.clone(), options.machine.clone(), options.progress),
             kafka: Kafka::new(options.state_dir.join("kafka")),
             clickhouse: ClickHouse::new(options.state_dir.join("clickhouse")),
             options,
@@ -59,9 +55,7 @@ impl Stack {
     /// Stops what this stack started; data stays.
     pub fn down(&self) -> Result<()> {
         if !self.options.state_dir.exists() {
-            self.options
-                .progress
-                .say("nothing is running: there is no stack here");
+            self.options.progress.say("nothing is running: there is no stack here");
             return Ok(());
         }
         let _lock = self.lock()?;
@@ -95,10 +89,7 @@ impl Stack {
 
     /// How the parts are, in the order of the data path.
     pub fn status(&self) -> Vec<PartStatus> {
-        vec![
-            self.status_of(Part::Kafka),
-            self.status_of(Part::ClickHouse),
-        ]
+        vec![self.status_of(Part::Kafka), self.status_of(Part::ClickHouse)]
     }
 
     /// Where clients find the servers, running or not; the ports asked for when the stack was never up.
@@ -127,10 +118,7 @@ impl Stack {
         };
         running.signal(signal);
         if signal == libc::SIGKILL && !running.wait_ended(Duration::from_secs(10)) {
-            return Err(Error::Unstoppable {
-                part: part.name(),
-                pid: running.pid,
-            });
+            return Err(Error::Unstoppable { part: part.name(), pid: running.pid });
         }
         Ok(())
     }
@@ -138,20 +126,15 @@ impl Stack {
     /// Starts one part of a stack that was up before, and waits until it answers.
     pub fn start_one(&self, part: Part) -> Result<()> {
         let _lock = self.lock()?;
-        let memory = self
-            .remembered()
-            .ok_or(Error::NotRunning { part: part.name() })?;
+        let memory = self.remembered().ok_or(Error::NotRunning { part: part.name() })?;
         let running = self.launch(part, &memory)?;
         self.wait(part, &memory, running)
     }
 
     /// Starts the missing parts together, then waits for each.
     fn start_missing(&self, memory: &Memory, started: &mut Vec<(Part, Running)>) -> Result<()> {
-        let (own, external): (Vec<Part>, Vec<Part>) = self
-            .options
-            .parts
-            .iter()
-            .partition(|part| self.external(**part).is_none());
+        let (own, external): (Vec<Part>, Vec<Part>) =
+            self.options.parts.iter().partition(|part| self.external(**part).is_none());
         for part in external {
             self.require_external(part)?;
         }
@@ -175,17 +158,9 @@ impl Stack {
     fn say_already(&self, part: Part, memory: &Memory, running: Running) -> Result<()> {
         let (asked, port) = (self.asked_port(part), memory.port(part));
         if asked != 0 && asked != port {
-            return Err(Error::OtherPort {
-                part: part.name(),
-                running: port,
-                asked,
-            });
+            return Err(Error::OtherPort { part: part.name(), running: port, asked });
         }
-        let sentence = format!(
-            "{} already runs on 127.0.0.1:{port} (pid {})",
-            part.name(),
-            running.pid
-        );
+        let sentence = format!("{} already runs on 127.0.0.1:{port} (pid {})", part.name(), running.pid);
         self.options.progress.say(sentence);
         Ok(())
     }
@@ -196,9 +171,9 @@ impl Stack {
             Recorded::Alive(running) => return Ok(running),
             Recorded::Stale => {
                 let name = part.name();
-                self.options.progress.say(format_args!(
-                    "{name} ended without being stopped; starting it again on its data"
-                ));
+                self.options
+                    .progress
+                    .say(format_args!("{name} ended without being stopped; starting it again on its data"));
                 fs::remove_file(&pid_file).during("remove", &pid_file)?;
             }
             Recorded::Absent => {}
@@ -208,8 +183,7 @@ impl Stack {
             Part::Kafka => self.kafka.launch(&self.cache, memory.kafka_port),
             Part::ClickHouse => {
                 let front = &self.options.front_command;
-                self.clickhouse
-                    .launch(&self.cache, memory.engine, front, memory.clickhouse_port)
+                self.clickhouse.launch(&self.cache, memory.engine, front, memory.clickhouse_port)
             }
         }
     }
@@ -222,20 +196,12 @@ impl Stack {
         while !answers(part, memory) {
             if !running.is_alive() {
                 let _ = fs::remove_file(self.pid_file(part));
-                return Err(Error::Died {
-                    part: part.name(),
-                    tail: process::tail(&log),
-                    log,
-                });
+                return Err(Error::Died { part: part.name(), tail: process::tail(&log), log });
             }
             if begun.elapsed() > patience {
                 running.signal(libc::SIGKILL);
                 let _ = fs::remove_file(self.pid_file(part));
-                return Err(Error::Silent {
-                    part: part.name(),
-                    seconds: patience.as_secs(),
-                    log,
-                });
+                return Err(Error::Silent { part: part.name(), seconds: patience.as_secs(), log });
             }
             std::thread::sleep(Duration::from_millis(50));
         }
@@ -248,15 +214,10 @@ impl Stack {
             let pid_file = self.pid_file(part);
             match Running::recorded(&pid_file) {
                 Recorded::Absent => continue,
-                Recorded::Stale => self
-                    .options
-                    .progress
-                    .say(format_args!("{} was not running any more", part.name())),
+                Recorded::Stale => self.options.progress.say(format_args!("{} was not running any more", part.name())),
                 Recorded::Alive(running) => {
                     running.stop(part.name(), PATIENCE)?;
-                    self.options
-                        .progress
-                        .say(format_args!("{} stopped", part.name()));
+                    self.options.progress.say(format_args!("{} stopped", part.name()));
                 }
             }
             fs::remove_file(&pid_file).during("remove", &pid_file)?;
@@ -294,9 +255,7 @@ impl Stack {
         let path = self.lock_path();
         let file = File::create(&path).during("open", &path)?;
         if file.try_lock().is_err() {
-            self.options
-                .progress
-                .say("another command is at work on this stack: waiting for it");
+            self.options.progress.say("another command is at work on this stack: waiting for it");
             file.lock().during("lock", &path)?;
         }
         Ok(file)
@@ -304,21 +263,9 @@ impl Stack {
 
     fn status_of(&self, part: Part) -> PartStatus {
         if let Some(address) = self.external(part) {
-            let state = if external::answers(part, address).is_ok() {
-                State::External
-            } else {
-                State::ExternalSilent
-            };
+            let state = if external::answers(part, address).is_ok() { State::External } else { State::ExternalSilent };
             let address = external::without_credentials(address);
-            return PartStatus {
-                part,
-                state,
-                pid: None,
-                address,
-                resident_bytes: None,
-                version: None,
-                log: None,
-            };
+            return PartStatus { part, state, pid: None, address, resident_bytes: None, version: None, log: None };
         }
         let endpoints = self.endpoints();
         let address = match part {
@@ -352,22 +299,11 @@ impl Stack {
         match (part, answering) {
             (Part::Kafka, _) => Some(Kafka::VERSION.to_owned()),
             (Part::ClickHouse, Some(memory)) => {
-                let version = clickhouse::get(
-                    memory.clickhouse_port,
-                    "/?query=SELECT%20version()",
-                    QUICKLY,
-                )
-                .ok()?;
+                let version = clickhouse::get(memory.clickhouse_port, "/?query=SELECT%20version()", QUICKLY).ok()?;
                 let embedded = memory.engine == Engine::Embedded;
-                Some(if embedded {
-                    format!("{version} (embedded)")
-                } else {
-                    version
-                })
+                Some(if embedded { format!("{version} (embedded)") } else { version })
             }
-            (Part::ClickHouse, None) => {
-                Some(format!("{} (embedded)", ClickHouse::EMBEDDED_VERSION))
-            }
+            (Part::ClickHouse, None) => Some(format!("{} (embedded)", ClickHouse::EMBEDDED_VERSION)),
         }
     }
 
@@ -389,21 +325,14 @@ impl Stack {
             address: shown.clone(),
             cause,
         })?;
-        self.options.progress.say(format_args!(
-            "{variable} is set: using {} at {shown}, starting none",
-            part.name()
-        ));
+        self.options.progress.say(format_args!("{variable} is set: using {} at {shown}, starting none", part.name()));
         Ok(())
     }
 
     fn endpoints_of(&self, memory: &Memory) -> Endpoints {
         let local = |port: u16| format!("127.0.0.1:{port}");
         Endpoints {
-            brokers: self
-                .options
-                .brokers
-                .clone()
-                .unwrap_or_else(|| local(memory.kafka_port)),
+            brokers: self.options.brokers.clone().unwrap_or_else(|| local(memory.kafka_port)),
             clickhouse_url: self
                 .options
                 .clickhouse_url

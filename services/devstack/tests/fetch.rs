@@ -17,9 +17,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let bench = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let bench = Self { folder: tempfile::tempdir().unwrap() };
         fs::create_dir(bench.programs()).unwrap();
         bench.program("java", "echo 'openjdk version \"17.0.1\"' >&2");
         bench
@@ -41,20 +39,13 @@ impl Bench {
     }
 
     fn cache(&self) -> Cache {
-        Cache::new(
-            self.root(),
-            Machine::with_only(&self.programs()),
-            Progress::Silent,
-        )
+        Cache::new(self.root(), Machine::with_only(&self.programs()), Progress::Silent)
     }
 
     /// Everything in the cache but its lock.
     fn kept(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.root()).unwrap();
-        entries
-            .map(|entry| entry.unwrap().path())
-            .filter(|path| !path.ends_with(".lock"))
-            .collect()
+        entries.map(|entry| entry.unwrap().path()).filter(|path| !path.ends_with(".lock")).collect()
     }
 }
 
@@ -67,10 +58,7 @@ fn sparse(path: &Path, bytes: u64) {
 #[test]
 fn a_failed_download_leaves_nothing_and_says_why() {
     let bench = Bench::new();
-    bench.program(
-        "npm",
-        "head -c 1000 /dev/zero > half.tgz; echo 'npm error network read ECONNRESET' >&2; exit 1",
-    );
+    bench.program("npm", "head -c 1000 /dev/zero > half.tgz; echo 'npm error network read ECONNRESET' >&2; exit 1");
     let error = bench.cache().chdb().unwrap_err();
     assert_eq!(
         error.to_string(),
@@ -94,43 +82,24 @@ fn jars_that_are_not_the_pinned_ones_are_refused() {
     let bench = Bench::new();
     bench.program("mvn", "echo anything > HdrHistogram-2.2.2.jar");
     let error = bench.cache().kafka().unwrap_err().to_string();
-    assert!(
-        error.starts_with("HdrHistogram-2.2.2.jar of Apache Kafka 4.3.1 is not the pinned file"),
-        "{error}"
-    );
+    assert!(error.starts_with("HdrHistogram-2.2.2.jar of Apache Kafka 4.3.1 is not the pinned file"), "{error}");
     assert_eq!(bench.kept(), Vec::<PathBuf>::new());
 }
 
 #[test]
 fn maven_without_a_network_is_said_so() {
     let bench = Bench::new();
-    bench.program(
-        "mvn",
-        "echo '[INFO] Scanning'; echo '[ERROR] Unknown host repo.maven.apache.org'; exit 1",
-    );
+    bench.program("mvn", "echo '[INFO] Scanning'; echo '[ERROR] Unknown host repo.maven.apache.org'; exit 1");
     let error = bench.cache().kafka().unwrap_err().to_string();
-    assert!(
-        error.starts_with("could not fetch Apache Kafka 4.3.1: [ERROR] Unknown host repo.maven"),
-        "{error}"
-    );
+    assert!(error.starts_with("could not fetch Apache Kafka 4.3.1: [ERROR] Unknown host repo.maven"), "{error}");
 }
 
 #[test]
 fn a_half_fetched_part_is_fetched_again() {
     let bench = Bench::new();
     // Killed while fetching, or cut by a full disk: both are cleared away before the next attempt begins.
-    sparse(
-        &bench
-            .root()
-            .join("chdb-26.7.3-stable.1-linux-x64-gnu/libchdb.so"),
-        1000,
-    );
-    sparse(
-        &bench
-            .root()
-            .join(".chdb-26.7.3-stable.1-linux-x64-gnu.unfinished/download/half.tgz"),
-        1000,
-    );
+    sparse(&bench.root().join("chdb-26.7.3-stable.1-linux-x64-gnu/libchdb.so"), 1000);
+    sparse(&bench.root().join(".chdb-26.7.3-stable.1-linux-x64-gnu.unfinished/download/half.tgz"), 1000);
     bench.program("npm", "ls -A; echo 'npm error called again' >&2; exit 1");
     let error = bench.cache().chdb().unwrap_err().to_string();
     assert!(error.contains("npm error called again"), "{error}");
@@ -140,9 +109,7 @@ fn a_half_fetched_part_is_fetched_again() {
 #[test]
 fn a_whole_part_is_not_fetched_again() {
     let bench = Bench::new();
-    let library = bench
-        .root()
-        .join("chdb-26.7.3-stable.1-linux-x64-gnu/libchdb.so");
+    let library = bench.root().join("chdb-26.7.3-stable.1-linux-x64-gnu/libchdb.so");
     sparse(&library, 566_330_096);
     assert_eq!(bench.cache().chdb().unwrap(), library);
 }
@@ -152,10 +119,7 @@ fn an_old_java_counts_as_missing() {
     let bench = Bench::new();
     bench.program("java", "echo 'openjdk version \"11.0.2\"' >&2");
     let error = bench.cache().kafka().unwrap_err().to_string();
-    assert!(
-        error.starts_with("java is missing: install a Java runtime of version 17 or newer"),
-        "{error}"
-    );
+    assert!(error.starts_with("java is missing: install a Java runtime of version 17 or newer"), "{error}");
 }
 
 #[test]
@@ -164,16 +128,8 @@ fn the_second_of_two_processes_waits_for_the_first() {
     // Fails unless it is alone.
     bench.program("npm", "cd ../..; mkdir alone || exit 1; sleep 0.2; rmdir alone; echo 'npm error done' >&2; exit 1");
     let errors: Vec<String> = std::thread::scope(|scope| {
-        let fetches: Vec<_> = (0..3)
-            .map(|_| scope.spawn(|| bench.cache().chdb().unwrap_err().to_string()))
-            .collect();
-        fetches
-            .into_iter()
-            .map(|fetch| fetch.join().unwrap())
-            .collect()
+        let fetches: Vec<_> = (0..3).map(|_| scope.spawn(|| bench.cache().chdb().unwrap_err().to_string())).collect();
+        fetches.into_iter().map(|fetch| fetch.join().unwrap()).collect()
     });
-    assert!(
-        errors.iter().all(|error| error.contains("npm error done")),
-        "{errors:?}"
-    );
+    assert!(errors.iter().all(|error| error.contains("npm error done")), "{errors:?}");
 }

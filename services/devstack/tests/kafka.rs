@@ -8,10 +8,7 @@ use devstack::{Options, Part, Progress, Stack, State};
 
 #[test]
 fn kafka_survives_a_kill_and_a_stop() {
-    assert!(
-        std::env::var_os("TRIBUTARY_TEST_KAFKA").is_some(),
-        "run `make test`"
-    );
+    assert!(std::env::var_os("TRIBUTARY_TEST_KAFKA").is_some(), "run `make test`");
     let folder = tempfile::tempdir().unwrap();
     let mut options = Options::from_env(folder.path());
     options.kafka_port = 0;
@@ -32,11 +29,7 @@ fn kafka_survives_a_kill_and_a_stop() {
     let begun = Instant::now();
     stack.start_one(Part::Kafka).unwrap();
     // The broker's old session must lapse first: five seconds, and a start on a machine that does much else.
-    assert!(
-        begun.elapsed() < Duration::from_secs(60),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     let second = stack.status().remove(0);
     assert_eq!(second.state, State::Running);
     assert_ne!(second.pid, first.pid);

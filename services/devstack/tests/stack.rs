@@ -20,18 +20,10 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let bench = Self {
-            folder: tempfile::tempdir().unwrap(),
-        };
-        let library = bench
-            .folder
-            .path()
-            .join("cache/chdb-26.7.3-stable.1-linux-x64-gnu/libchdb.so");
+        let bench = Self { folder: tempfile::tempdir().unwrap() };
+        let library = bench.folder.path().join("cache/chdb-26.7.3-stable.1-linux-x64-gnu/libchdb.so");
         fs::create_dir_all(library.parent().unwrap()).unwrap();
-        fs::File::create(library)
-            .unwrap()
-            .set_len(566_330_096)
-            .unwrap();
+        fs::File::create(library).unwrap().set_len(566_330_096).unwrap();
         fs::create_dir(bench.programs()).unwrap();
         bench
     }
@@ -81,14 +73,8 @@ impl Drop for Bench {
 
 /// This test program, as a front: the stack adds `--port <port> …`, which the shell hands over as a variable.
 fn stand_in() -> Vec<OsString> {
-    let script =
-        "STAND_IN_PORT=$2 exec \"$0\" --exact stand_in_for_clickhouse --ignored --nocapture";
-    vec![
-        "sh".into(),
-        "-c".into(),
-        script.into(),
-        std::env::current_exe().unwrap().into(),
-    ]
+    let script = "STAND_IN_PORT=$2 exec \"$0\" --exact stand_in_for_clickhouse --ignored --nocapture";
+    vec!["sh".into(), "-c".into(), script.into(), std::env::current_exe().unwrap().into()]
 }
 
 fn shell(script: &str) -> Vec<OsString> {
@@ -106,26 +92,13 @@ fn stand_in_for_clickhouse() {
         let mut stream = stream.unwrap();
         let mut request = String::new();
         BufReader::new(&stream).read_line(&mut request).unwrap();
-        let body = if request.starts_with("GET /ping ") {
-            "Ok.\n"
-        } else {
-            "26.7.3.1\n"
-        };
-        write!(
-            stream,
-            "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}",
-            body.len()
-        )
-        .unwrap();
+        let body = if request.starts_with("GET /ping ") { "Ok.\n" } else { "26.7.3.1\n" };
+        write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     }
 }
 
 fn clickhouse(stack: &Stack) -> PartStatus {
-    stack
-        .status()
-        .into_iter()
-        .find(|status| status.part == Part::ClickHouse)
-        .unwrap()
+    stack.status().into_iter().find(|status| status.part == Part::ClickHouse).unwrap()
 }
 
 #[test]
@@ -159,15 +132,10 @@ fn a_second_up_changes_nothing() {
 fn two_ups_at_once_start_one_stack() {
     let bench = Bench::new();
     let endpoints: Vec<_> = std::thread::scope(|scope| {
-        let ups: Vec<_> = (0..3)
-            .map(|_| scope.spawn(|| bench.stack().up().unwrap()))
-            .collect();
+        let ups: Vec<_> = (0..3).map(|_| scope.spawn(|| bench.stack().up().unwrap())).collect();
         ups.into_iter().map(|up| up.join().unwrap()).collect()
     });
-    assert!(
-        endpoints.iter().all(|one| *one == endpoints[0]),
-        "{endpoints:?}"
-    );
+    assert!(endpoints.iter().all(|one| *one == endpoints[0]), "{endpoints:?}");
 }
 
 #[test]
@@ -175,14 +143,8 @@ fn a_running_stack_does_not_move_to_another_port() {
     let bench = Bench::new();
     bench.stack().up().unwrap();
     let refusal = bench.refusal(|options| options.clickhouse_port = 1);
-    assert!(
-        refusal.starts_with("ClickHouse of this stack already runs on port "),
-        "{refusal}"
-    );
-    assert!(
-        refusal.ends_with("and 1 was asked for: run `tributary dev down` first"),
-        "{refusal}"
-    );
+    assert!(refusal.starts_with("ClickHouse of this stack already runs on port "), "{refusal}");
+    assert!(refusal.ends_with("and 1 was asked for: run `tributary dev down` first"), "{refusal}");
 }
 
 #[test]
@@ -194,18 +156,11 @@ fn a_stopped_stack_moves_to_another_port() {
     options.clickhouse_port = devstack_free_port();
     let second = Stack::new(options.clone()).up().unwrap();
     assert_ne!(second, first);
-    assert_eq!(
-        second.clickhouse_url,
-        format!("http://127.0.0.1:{}", options.clickhouse_port)
-    );
+    assert_eq!(second.clickhouse_url, format!("http://127.0.0.1:{}", options.clickhouse_port));
 }
 
 fn devstack_free_port() -> u16 {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .port()
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
 #[test]
@@ -215,15 +170,9 @@ fn a_taken_port_is_named_with_its_holder() {
     let port = listener.local_addr().unwrap().port();
     let refusal = bench.refusal(|options| options.clickhouse_port = port);
     let pid = std::process::id();
-    assert!(
-        refusal.starts_with(&format!("port {port} for ClickHouse is taken by ")),
-        "{refusal}"
-    );
+    assert!(refusal.starts_with(&format!("port {port} for ClickHouse is taken by ")), "{refusal}");
     assert!(refusal.contains(&format!("(pid {pid})")), "{refusal}");
-    assert!(
-        refusal.ends_with("stop that program, or choose another port with --clickhouse-port"),
-        "{refusal}"
-    );
+    assert!(refusal.ends_with("stop that program, or choose another port with --clickhouse-port"), "{refusal}");
 }
 
 #[test]
@@ -236,10 +185,7 @@ fn a_pid_file_of_another_process_is_stale() {
     let pid_file = bench.state().join("clickhouse/clickhouse.pid");
     fs::write(&pid_file, format!("{} 1\n", std::process::id())).unwrap();
     assert_eq!(clickhouse(&stack).state, State::Died);
-    assert!(matches!(
-        stack.kill(Part::ClickHouse, libc::SIGKILL),
-        Err(Error::NotRunning { .. })
-    ));
+    assert!(matches!(stack.kill(Part::ClickHouse, libc::SIGKILL), Err(Error::NotRunning { .. })));
     stack.down().unwrap();
     assert!(!pid_file.exists());
     for nonsense in ["", "nonsense", "-1 1", "0 0"] {
@@ -268,24 +214,15 @@ fn a_full_disk_stops_the_start() {
     let bench = Bench::new();
     let refusal = bench.refusal(|options| options.min_free_bytes = u64::MAX);
     let state = bench.state();
-    assert!(
-        refusal.starts_with(&format!("the disk of {} is too full: ", state.display())),
-        "{refusal}"
-    );
-    assert!(
-        refusal.ends_with("MB are free; free some, or choose another folder with --state-dir"),
-        "{refusal}"
-    );
+    assert!(refusal.starts_with(&format!("the disk of {} is too full: ", state.display())), "{refusal}");
+    assert!(refusal.ends_with("MB are free; free some, or choose another folder with --state-dir"), "{refusal}");
 }
 
 #[test]
 fn a_part_that_ends_at_once_shows_its_last_words() {
     let bench = Bench::new();
     let refusal = bench.refusal(|options| options.front_command = shell("echo it hurts; exit 3"));
-    assert!(
-        refusal.starts_with("ClickHouse stopped right after its start; the end of its log "),
-        "{refusal}"
-    );
+    assert!(refusal.starts_with("ClickHouse stopped right after its start; the end of its log "), "{refusal}");
     assert!(refusal.ends_with("says:\nit hurts"), "{refusal}");
     assert_eq!(clickhouse(&bench.stack()).state, State::Stopped);
 }
@@ -297,10 +234,7 @@ fn a_part_that_never_answers_is_stopped() {
         options.front_command = shell("sleep 1000");
         options.patience = Duration::from_secs(1);
     });
-    assert!(
-        refusal.starts_with("ClickHouse did not answer within 1 s and was stopped; its log is "),
-        "{refusal}"
-    );
+    assert!(refusal.starts_with("ClickHouse did not answer within 1 s and was stopped; its log is "), "{refusal}");
     assert_eq!(clickhouse(&bench.stack()).state, State::Stopped);
 }
 
@@ -308,10 +242,7 @@ fn a_part_that_never_answers_is_stopped() {
 fn a_program_that_does_not_exist_is_named() {
     let bench = Bench::new();
     let refusal = bench.refusal(|options| options.front_command = vec!["/no/such/front".into()]);
-    assert!(
-        refusal.starts_with("could not run /no/such/front: "),
-        "{refusal}"
-    );
+    assert!(refusal.starts_with("could not run /no/such/front: "), "{refusal}");
 }
 
 #[test]
@@ -329,10 +260,7 @@ fn servers_of_the_environment_are_used_and_left_alone() {
     drop(listener);
     assert_eq!(clickhouse(&stack).state, State::ExternalSilent);
     let refusal = stack.up().unwrap_err().to_string();
-    assert!(
-        refusal.starts_with("CLICKHOUSE_URL names http://127.0.0.1:"),
-        "{refusal}"
-    );
+    assert!(refusal.starts_with("CLICKHOUSE_URL names http://127.0.0.1:"), "{refusal}");
     assert!(!refusal.contains("secret"), "{refusal}");
 }
 
@@ -363,10 +291,7 @@ fn reset_deletes_what_the_stack_made_and_nothing_else() {
     let note = bench.state().join("note.txt");
     fs::write(&note, "mine").unwrap();
     bench.stack().reset().unwrap();
-    let left: Vec<_> = fs::read_dir(bench.state())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let left: Vec<_> = fs::read_dir(bench.state()).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert_eq!(left, std::slice::from_ref(&note));
     fs::remove_file(note).unwrap();
     bench.stack().up().unwrap();

@@ -44,10 +44,7 @@ const PINNED: Package = Package {
 
 /// Whether the library is there as a whole; its bytes were checked when it came.
 pub(super) fn is_complete(folder: &Path) -> bool {
-    folder
-        .join(LIBRARY)
-        .metadata()
-        .is_ok_and(|file| file.len() == PINNED.library_bytes)
+    folder.join(LIBRARY).metadata().is_ok_and(|file| file.len() == PINNED.library_bytes)
 }
 
 /// Fetches, checks and unpacks the package.
@@ -71,10 +68,7 @@ fn fetch_package(machine: &Machine, scratch: &Path, progress: Progress) -> Resul
 }
 
 fn pack(machine: &Machine, npm: &Path, download: &Path, meter: Meter) -> Result<PathBuf> {
-    let run = |source: io::Error| Error::Run {
-        program: "npm".to_owned(),
-        source,
-    };
+    let run = |source: io::Error| Error::Run { program: "npm".to_owned(), source };
     let words_path = download.join("npm.log");
     let words = File::create(&words_path).during("write", &words_path)?;
     let mut child = machine
@@ -102,11 +96,7 @@ fn pack(machine: &Machine, npm: &Path, download: &Path, meter: Meter) -> Result<
 }
 
 /// npm shows nothing while it fetches, so the growth of its folder is shown.
-fn watch(
-    child: &mut Child,
-    download: &Path,
-    mut meter: Meter,
-) -> io::Result<std::process::ExitStatus> {
+fn watch(child: &mut Child, download: &Path, mut meter: Meter) -> io::Result<std::process::ExitStatus> {
     const BETWEEN_LOOKS: Duration = Duration::from_millis(200);
     loop {
         if let Some(status) = child.try_wait()? {
@@ -130,20 +120,13 @@ fn folder_bytes(folder: &Path) -> u64 {
 /// Unpacks the library from the package while the package's digest is taken; the library counts only if that is right.
 fn unpack(pinned: &Package, package: &Path, library: &Path, progress: Progress) -> Result<()> {
     let file = File::open(package).during("open", package)?;
-    let mut packed = Digested {
-        inner: BufReader::new(file),
-        digest: Sha512::new(),
-    };
+    let mut packed = Digested { inner: BufReader::new(file), digest: Sha512::new() };
     let mut found = false;
     let unpacked = (|| -> io::Result<()> {
         let mut archive = tar::Archive::new(GzDecoder::new(&mut packed));
         for entry in archive.entries()? {
             let mut entry = entry?;
-            if entry
-                .path()?
-                .file_name()
-                .is_some_and(|name| name == LIBRARY)
-            {
+            if entry.path()?.file_name().is_some_and(|name| name == LIBRARY) {
                 write_library(&mut entry, library, pinned.library_bytes, progress)?;
                 found = true;
             }
@@ -159,19 +142,11 @@ fn unpack(pinned: &Package, package: &Path, library: &Path, progress: Progress) 
         _ if digest != pinned.digest => Err(differs(NAME, pinned.name, digest, pinned.digest)),
         Err(error) => Err(error).during("unpack", package),
         Ok(_) if found => Ok(()),
-        Ok(_) => Err(Error::Fetch {
-            part: NAME.to_owned(),
-            cause: format!("{} holds no {LIBRARY}", pinned.name),
-        }),
+        Ok(_) => Err(Error::Fetch { part: NAME.to_owned(), cause: format!("{} holds no {LIBRARY}", pinned.name) }),
     }
 }
 
-fn write_library(
-    entry: &mut impl Read,
-    library: &Path,
-    bytes: u64,
-    progress: Progress,
-) -> io::Result<()> {
+fn write_library(entry: &mut impl Read, library: &Path, bytes: u64, progress: Progress) -> io::Result<()> {
     let mut meter = progress.bytes(&format!("unpacking {NAME}"), bytes);
     let mut file = File::create(library)?;
     let mut block = vec![0; 1 << 18];
@@ -210,25 +185,15 @@ mod tests {
 
     /// A small package with `content` as its library, and what would be pinned of it.
     fn package(content: &[u8], name: &str) -> (Vec<u8>, Package) {
-        let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(
-            Vec::new(),
-            Default::default(),
-        ));
+        let mut archive = tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), Default::default()));
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o644);
-        archive
-            .append_data(&mut header, format!("package/{name}"), content)
-            .unwrap();
+        archive.append_data(&mut header, format!("package/{name}"), content).unwrap();
         let bytes = archive.into_inner().unwrap().finish().unwrap();
         let digest = hex(&Sha512::digest(&bytes)).leak();
-        let pinned = Package {
-            name: "pinned",
-            url: "",
-            bytes: bytes.len() as u64,
-            library_bytes: content.len() as u64,
-            digest,
-        };
+        let pinned =
+            Package { name: "pinned", url: "", bytes: bytes.len() as u64, library_bytes: content.len() as u64, digest };
         (bytes, pinned)
     }
 
@@ -252,18 +217,13 @@ mod tests {
         let (mut bytes, pinned) = package(&[7; 10_000], LIBRARY);
         for cut in [0, 1, bytes.len() / 2, bytes.len() - 1] {
             let error = unpacked(&bytes[..cut], &pinned).unwrap_err();
-            assert!(
-                matches!(error, Error::Digest { .. }),
-                "cut at {cut}: {error}"
-            );
+            assert!(matches!(error, Error::Digest { .. }), "cut at {cut}: {error}");
         }
         let middle = bytes.len() / 2;
         bytes[middle] ^= 1;
         let error = unpacked(&bytes, &pinned).unwrap_err();
         assert!(
-            error.to_string().starts_with(
-                "pinned of the embedded ClickHouse engine 26.7.3 is not the pinned file"
-            ),
+            error.to_string().starts_with("pinned of the embedded ClickHouse engine 26.7.3 is not the pinned file"),
             "{error}"
         );
     }

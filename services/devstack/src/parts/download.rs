@@ -17,15 +17,8 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Fetches `url` into `file`; a cut transfer goes on where it stopped. `seen` hears how many bytes are there.
 ///
 /// Proxies come from the environment and certificates from the system. The caller checks what came.
-pub(super) fn download(
-    part: &str,
-    url: &str,
-    file: &Path,
-    mut seen: impl FnMut(u64),
-) -> Result<()> {
-    let tls = TlsConfig::builder()
-        .root_certs(RootCerts::PlatformVerifier)
-        .build();
+pub(super) fn download(part: &str, url: &str, file: &Path, mut seen: impl FnMut(u64)) -> Result<()> {
+    let tls = TlsConfig::builder().root_certs(RootCerts::PlatformVerifier).build();
     let agent: Agent = Agent::config_builder()
         .tls_config(tls)
         .http_status_as_error(false)
@@ -33,22 +26,14 @@ pub(super) fn download(
         .timeout_per_read(Some(PATIENCE))
         .build()
         .into();
-    let mut target = OpenOptions::new()
-        .create(true)
-        .append(true)
-        .open(file)
-        .during("open", file)?;
+    let mut target = OpenOptions::new().create(true).append(true).open(file).during("open", file)?;
     let (mut failures, mut had) = (0, 0);
     loop {
         let cause = match transfer(&agent, url, &mut target, &mut seen) {
             Ok(()) => return Ok(()),
             Err(Failure::Disk(error)) => return Err(error).during("write", file),
             Err(Failure::Refused(status)) => {
-                return Err(not_fetched(
-                    part,
-                    url,
-                    &format!("the server answers {status}"),
-                ));
+                return Err(not_fetched(part, url, &format!("the server answers {status}")));
             }
             Err(Failure::Cut(cause)) => cause,
         };
@@ -121,10 +106,7 @@ fn length(file: &File) -> u64 {
 }
 
 fn not_fetched(part: &str, url: &str, cause: &str) -> Error {
-    Error::Fetch {
-        part: part.to_owned(),
-        cause: format!("{url}: {cause}"),
-    }
+    Error::Fetch { part: part.to_owned(), cause: format!("{url}: {cause}") }
 }
 
 #[cfg(test)]
@@ -143,9 +125,7 @@ mod tests {
                 let lines = BufReader::new(&stream).lines().map_while(io::Result::ok);
                 let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
                 stream.write_all(&answer).unwrap();
-                let range = head
-                    .iter()
-                    .find(|line| line.to_lowercase().starts_with("range:"));
+                let range = head.iter().find(|line| line.to_lowercase().starts_with("range:"));
                 range.map_or_else(String::new, |line| line.to_lowercase())
             };
             answers.into_iter().map(serve).collect()
@@ -154,11 +134,7 @@ mod tests {
     }
 
     fn answer(head: &str, body: &[u8]) -> Vec<u8> {
-        [
-            format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").as_bytes(),
-            body,
-        ]
-        .concat()
+        [format!("HTTP/1.1 {head}\r\nConnection: close\r\n\r\n").as_bytes(), body].concat()
     }
 
     fn fetched(url: &str) -> Result<Vec<u8>> {
@@ -177,10 +153,7 @@ mod tests {
             answer("206 Partial\r\nContent-Length: 3", b"789"),
         ]);
         assert_eq!(fetched(&url).unwrap(), b"0123456789");
-        assert_eq!(
-            asked.join().unwrap(),
-            ["", "range: bytes=5-", "range: bytes=5-", "range: bytes=7-"]
-        );
+        assert_eq!(asked.join().unwrap(), ["", "range: bytes=5-", "range: bytes=5-", "range: bytes=7-"]);
     }
 
     #[test]
@@ -196,19 +169,13 @@ mod tests {
     fn a_missing_file_is_not_asked_for_again() {
         let (url, asked) = server(vec![answer("404 Not Found\r\nContent-Length: 0", b"")]);
         let error = fetched(&url).unwrap_err().to_string();
-        assert!(
-            error.contains("/part: the server answers 404; check the network"),
-            "{error}"
-        );
+        assert!(error.contains("/part: the server answers 404; check the network"), "{error}");
         assert_eq!(asked.join().unwrap().len(), 1);
     }
 
     #[test]
     fn a_server_that_is_not_there_is_given_up() {
         let error = fetched("http://127.0.0.1:1/part").unwrap_err().to_string();
-        assert!(
-            error.starts_with("could not fetch the part: http://127.0.0.1:1/part: "),
-            "{error}"
-        );
+        assert!(error.starts_with("could not fetch the part: http://127.0.0.1:1/part: "), "{error}");
     }
 }

@@ -53,18 +53,10 @@ fn download_jars(folder: &Path, mut meter: Meter) -> Result<()> {
     Ok(())
 }
 
-fn copy_dependencies(
-    machine: &Machine,
-    maven: &Path,
-    folder: &Path,
-    mut meter: Meter,
-) -> Result<()> {
+fn copy_dependencies(machine: &Machine, maven: &Path, folder: &Path, mut meter: Meter) -> Result<()> {
     let pom = folder.join("pom.xml");
     fs::write(&pom, POM).during("write", &pom)?;
-    let run = |source: io::Error| Error::Run {
-        program: "mvn".to_owned(),
-        source,
-    };
+    let run = |source: io::Error| Error::Run { program: "mvn".to_owned(), source };
     let mut child = machine
         .command(maven)
         .args(["--batch-mode", GOAL, "-DincludeScope=runtime"])
@@ -75,12 +67,7 @@ fn copy_dependencies(
         .spawn()
         .map_err(run)?;
     let (mut copied, mut said) = (0, Vec::new());
-    for line in child
-        .stdout
-        .take()
-        .into_iter()
-        .flat_map(|output| BufReader::new(output).lines())
-    {
+    for line in child.stdout.take().into_iter().flat_map(|output| BufReader::new(output).lines()) {
         let line = line.map_err(run)?;
         if line.contains("Downloaded from") && line.contains(".jar ") || line.contains("Copying ") {
             copied += 1;

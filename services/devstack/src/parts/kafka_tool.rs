@@ -15,17 +15,11 @@ impl Cache {
             .args(["-cp", &format!("{}/*", jars.display()), class])
             .args(arguments)
             .output()
-            .map_err(|source| Error::Run {
-                program: "java".to_owned(),
-                source,
-            })?;
+            .map_err(|source| Error::Run { program: "java".to_owned(), source })?;
         if output.status.success() {
             return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
         }
         let said = [output.stderr, output.stdout].concat();
-        Err(Error::KafkaTool {
-            class: class.to_owned(),
-            said: super::last_words(&said),
-        })
+        Err(Error::KafkaTool { class: class.to_owned(), said: super::last_words(&said) })
     }
 }

@@ -10,11 +10,7 @@ use crate::progress::Progress;
 
 const OLDEST_JAVA: u32 = 17;
 /// Debian packages that bring a Java of that age or newer; the first that exists is installed.
-const JAVA_PACKAGES: [&str; 3] = [
-    "openjdk-21-jre-headless",
-    "openjdk-17-jre-headless",
-    "openjdk-25-jre-headless",
-];
+const JAVA_PACKAGES: [&str; 3] = ["openjdk-21-jre-headless", "openjdk-17-jre-headless", "openjdk-25-jre-headless"];
 const INSTALL_JAVA: &str = "install a Java runtime of version 17 or newer \
     (Debian and Ubuntu: `apt-get install openjdk-17-jre-headless`)";
 
@@ -33,27 +29,19 @@ impl Machine {
         let is_root = unsafe { libc::geteuid() } == 0;
         Self {
             search_path: std::env::var_os("PATH").unwrap_or_default(),
-            java_home: std::env::var_os("JAVA_HOME")
-                .filter(|home| !home.is_empty())
-                .map(PathBuf::from),
+            java_home: std::env::var_os("JAVA_HOME").filter(|home| !home.is_empty()).map(PathBuf::from),
             may_install: is_root && Path::new("/etc/debian_version").exists(),
         }
     }
 
     /// A machine that has only the programs of one folder and can install none.
     pub fn with_only(folder: &Path) -> Self {
-        Self {
-            search_path: folder.as_os_str().to_owned(),
-            java_home: None,
-            may_install: false,
-        }
+        Self { search_path: folder.as_os_str().to_owned(), java_home: None, may_install: false }
     }
 
     /// Finds a program the way a shell does.
     pub(crate) fn find(&self, program: &str) -> Option<PathBuf> {
-        std::env::split_paths(&self.search_path)
-            .map(|folder| folder.join(program))
-            .find(|path| is_executable(path))
+        std::env::split_paths(&self.search_path).map(|folder| folder.join(program)).find(|path| is_executable(path))
     }
 
     /// A `java` that is new enough, installed if need be and possible.
@@ -61,20 +49,13 @@ impl Machine {
         if let Some(java) = self.recent_java() {
             return Ok(java);
         }
-        let missing = |remedy: String| Error::Missing {
-            program: "java".to_owned(),
-            remedy,
-        };
+        let missing = |remedy: String| Error::Missing { program: "java".to_owned(), remedy };
         let Some(apt) = self.find("apt-get").filter(|_| self.may_install) else {
             return Err(missing(INSTALL_JAVA.to_owned()));
         };
         progress.say("Java is missing: installing it with apt-get …");
         let words = self.install(&apt)?;
-        self.recent_java().ok_or_else(|| {
-            missing(format!(
-                "`apt-get install` failed ({words}); {INSTALL_JAVA}"
-            ))
-        })
+        self.recent_java().ok_or_else(|| missing(format!("`apt-get install` failed ({words}); {INSTALL_JAVA}")))
     }
 
     fn recent_java(&self) -> Option<PathBuf> {
@@ -94,23 +75,11 @@ impl Machine {
 
     /// The embedded engine is published for few platforms.
     pub(crate) fn require_embedded_engine(&self) -> Result<()> {
-        if cfg!(all(
-            target_os = "linux",
-            target_arch = "x86_64",
-            target_env = "gnu"
-        )) {
+        if cfg!(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu")) {
             return Ok(());
         }
-        let libc = if cfg!(target_env = "musl") {
-            " with musl"
-        } else {
-            ""
-        };
-        let found = format!(
-            "{} on {}{libc}",
-            std::env::consts::OS,
-            std::env::consts::ARCH
-        );
+        let libc = if cfg!(target_env = "musl") { " with musl" } else { "" };
+        let found = format!("{} on {}{libc}", std::env::consts::OS, std::env::consts::ARCH);
         Err(Error::Platform { found })
     }
 
@@ -118,14 +87,8 @@ impl Machine {
     fn install(&self, apt: &Path) -> Result<String> {
         let run = |arguments: &[&str]| {
             let mut command = self.command(apt);
-            command
-                .args(["-y", "-q"])
-                .args(arguments)
-                .env("DEBIAN_FRONTEND", "noninteractive");
-            command.output().map_err(|source| Error::Run {
-                program: "apt-get".to_owned(),
-                source,
-            })
+            command.args(["-y", "-q"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
+            command.output().map_err(|source| Error::Run { program: "apt-get".to_owned(), source })
         };
         run(&["update"])?;
         let mut words = String::new();
@@ -142,28 +105,19 @@ impl Machine {
 
 fn is_executable(path: &Path) -> bool {
     use std::os::unix::fs::PermissionsExt;
-    path.metadata()
-        .is_ok_and(|entry| entry.is_file() && entry.permissions().mode() & 0o111 != 0)
+    path.metadata().is_ok_and(|entry| entry.is_file() && entry.permissions().mode() & 0o111 != 0)
 }
 
 /// The feature release of a Java runtime: 17 of `openjdk version "17.0.15"`, 8 of `"1.8.0_402"`.
 fn java_version(java: &Path) -> Option<u32> {
-    let output = Command::new(java)
-        .arg("-version")
-        .stdin(Stdio::null())
-        .output()
-        .ok()?;
+    let output = Command::new(java).arg("-version").stdin(Stdio::null()).output().ok()?;
     feature_release(&String::from_utf8_lossy(&output.stderr))
 }
 
 fn feature_release(text: &str) -> Option<u32> {
     let version = text.split('"').nth(1)?;
     let version = version.strip_prefix("1.").unwrap_or(version);
-    version
-        .split(|character: char| !character.is_ascii_digit())
-        .next()?
-        .parse()
-        .ok()
+    version.split(|character: char| !character.is_ascii_digit()).next()?.parse().ok()
 }
 
 #[cfg(test)]
@@ -173,10 +127,7 @@ mod tests {
     #[test]
     fn java_names_its_release_in_several_ways() {
         let releases = [
-            (
-                "openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime",
-                Some(17),
-            ),
+            ("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime", Some(17)),
             ("java version \"1.8.0_402\"", Some(8)),
             ("openjdk version \"21\" 2023-09-19", Some(21)),
             ("openjdk version \"25-ea\" 2025-09-16", Some(25)),
@@ -197,11 +148,7 @@ mod tests {
     #[test]
     fn root_on_debian_gets_java_from_apt() {
         let folder = tempfile::tempdir().unwrap();
-        program(
-            folder.path(),
-            "later",
-            "echo 'openjdk version \"17.0.1\"' >&2",
-        );
+        program(folder.path(), "later", "echo 'openjdk version \"17.0.1\"' >&2");
         // An older distribution: it does not know the first package, nor any before it was updated.
         let script = r#"cd "$(dirname "$0")"
             case "$*" in
@@ -210,33 +157,17 @@ mod tests {
                 *) exit 100 ;;
             esac"#;
         program(folder.path(), "apt-get", script);
-        let machine = Machine {
-            may_install: true,
-            ..Machine::with_only(folder.path())
-        };
-        assert_eq!(
-            machine.java(Progress::Silent).unwrap(),
-            folder.path().join("java")
-        );
+        let machine = Machine { may_install: true, ..Machine::with_only(folder.path()) };
+        assert_eq!(machine.java(Progress::Silent).unwrap(), folder.path().join("java"));
     }
 
     #[test]
     fn what_apt_says_is_passed_on() {
         let folder = tempfile::tempdir().unwrap();
-        program(
-            folder.path(),
-            "apt-get",
-            "echo 'E: No space left on device' >&2; exit 100",
-        );
-        let machine = Machine {
-            may_install: true,
-            ..Machine::with_only(folder.path())
-        };
+        program(folder.path(), "apt-get", "echo 'E: No space left on device' >&2; exit 100");
+        let machine = Machine { may_install: true, ..Machine::with_only(folder.path()) };
         let error = machine.java(Progress::Silent).unwrap_err().to_string();
-        assert!(
-            error.contains("`apt-get install` failed (E: No space left on device); install a Java"),
-            "{error}"
-        );
+        assert!(error.contains("`apt-get install` failed (E: No space left on device); install a Java"), "{error}");
     }
 
     #[test]
@@ -246,33 +177,17 @@ mod tests {
         std::fs::create_dir_all(home.join("bin")).unwrap();
         std::fs::create_dir(&path).unwrap();
         program(&path, "java", "echo 'openjdk version \"21\"' >&2");
-        program(
-            &home.join("bin"),
-            "java",
-            "echo 'openjdk version \"17\"' >&2",
-        );
-        let machine = Machine {
-            java_home: Some(home.clone()),
-            ..Machine::with_only(&path)
-        };
-        assert_eq!(
-            machine.java(Progress::Silent).unwrap(),
-            home.join("bin/java")
-        );
-        program(
-            &home.join("bin"),
-            "java",
-            "echo 'openjdk version \"11\"' >&2",
-        );
+        program(&home.join("bin"), "java", "echo 'openjdk version \"17\"' >&2");
+        let machine = Machine { java_home: Some(home.clone()), ..Machine::with_only(&path) };
+        assert_eq!(machine.java(Progress::Silent).unwrap(), home.join("bin/java"));
+        program(&home.join("bin"), "java", "echo 'openjdk version \"11\"' >&2");
         assert_eq!(machine.java(Progress::Silent).unwrap(), path.join("java"));
     }
 
     #[test]
     fn a_missing_java_says_what_to_install() {
         let empty = tempfile::tempdir().unwrap();
-        let error = Machine::with_only(empty.path())
-            .java(Progress::Silent)
-            .unwrap_err();
+        let error = Machine::with_only(empty.path()).java(Progress::Silent).unwrap_err();
         assert_eq!(
             error.to_string(),
             "java is missing: install a Java runtime of version 17 or newer \

@@ -29,20 +29,12 @@ pub struct Cache {
 impl Cache {
     /// A cache in `root`, which is made when the first part comes.
     pub fn new(root: PathBuf, machine: Machine, progress: Progress) -> Self {
-        Self {
-            root,
-            machine,
-            progress,
-        }
+        Self { root, machine, progress }
     }
 
     /// `TRIBUTARY_CACHE`, else `tributary` in the user's cache folder.
     pub fn default_root() -> PathBuf {
-        let named = |variable| {
-            std::env::var_os(variable)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let named = |variable| std::env::var_os(variable).filter(|value| !value.is_empty()).map(PathBuf::from);
         named("TRIBUTARY_CACHE")
             .or_else(|| named("XDG_CACHE_HOME").map(|cache| cache.join("tributary")))
             .or_else(|| named("HOME").map(|home| home.join(".cache/tributary")))
@@ -51,23 +43,13 @@ impl Cache {
 
     /// The folder with Kafka's jars, fetched if need be.
     pub fn kafka(&self) -> Result<PathBuf> {
-        let part = Part {
-            folder: kafka::FOLDER,
-            needed_bytes: kafka::NEEDED_BYTES,
-            is_complete: kafka::is_complete,
-        };
-        self.ensure(part, |folder| {
-            kafka::fetch(&self.machine, folder, self.progress)
-        })
+        let part = Part { folder: kafka::FOLDER, needed_bytes: kafka::NEEDED_BYTES, is_complete: kafka::is_complete };
+        self.ensure(part, |folder| kafka::fetch(&self.machine, folder, self.progress))
     }
 
     /// `libchdb.so`, fetched if need be.
     pub fn chdb(&self) -> Result<PathBuf> {
-        let part = Part {
-            folder: chdb::FOLDER,
-            needed_bytes: chdb::NEEDED_BYTES,
-            is_complete: chdb::is_complete,
-        };
+        let part = Part { folder: chdb::FOLDER, needed_bytes: chdb::NEEDED_BYTES, is_complete: chdb::is_complete };
         let folder = self.ensure(part, |folder| {
             self.machine.require_embedded_engine()?;
             chdb::fetch(&self.machine, folder, self.progress)
@@ -99,10 +81,7 @@ impl Cache {
         let unfinished = self.root.join(format!(".{}.unfinished", part.folder));
         for leftover in [&folder, &unfinished] {
             if leftover.exists() {
-                self.progress.say(format_args!(
-                    "{} was left half-fetched: fetching it again",
-                    part.folder
-                ));
+                self.progress.say(format_args!("{} was left half-fetched: fetching it again", part.folder));
                 fs::remove_dir_all(leftover).during("remove", leftover)?;
             }
         }
@@ -123,8 +102,7 @@ impl Cache {
         let path = self.root.join(".lock");
         let file = File::create(&path).during("open", &path)?;
         if file.try_lock().is_err() {
-            self.progress
-                .say("another process is fetching parts: waiting for it");
+            self.progress.say("another process is fetching parts: waiting for it");
             file.lock().during("lock", &path)?;
         }
         Ok(file)
@@ -145,17 +123,11 @@ fn last_words(output: &[u8]) -> String {
     let words: Vec<&str> = text
         .lines()
         .map(str::trim)
-        .filter(|line| {
-            line.starts_with("[ERROR]") || line.starts_with("npm error") || line.starts_with("E:")
-        })
+        .filter(|line| line.starts_with("[ERROR]") || line.starts_with("npm error") || line.starts_with("E:"))
         .filter(|line| !matches!(*line, "npm error" | "[ERROR]"))
         .take(3)
         .collect();
-    let words = if words.is_empty() {
-        text.trim().lines().rev().take(2).collect()
-    } else {
-        words
-    };
+    let words = if words.is_empty() { text.trim().lines().rev().take(2).collect() } else { words };
     let line = words.join("; ");
     match line.char_indices().nth(CHARACTERS) {
         Some((end, _)) => format!("{} …", &line[..end]),
@@ -170,20 +142,12 @@ fn not_fetched(part: &str, folder: &Path, output: &[u8]) -> Error {
     if text.contains("ENOSPC") || text.contains("No space left on device") {
         return disk::explain("write", folder, std::io::ErrorKind::StorageFull.into());
     }
-    Error::Fetch {
-        part: part.to_owned(),
-        cause: last_words(output),
-    }
+    Error::Fetch { part: part.to_owned(), cause: last_words(output) }
 }
 
 /// The error for a fetched file that differs from what was pinned.
 fn differs(part: &str, file: &str, found: String, expected: &str) -> Error {
-    Error::Digest {
-        part: part.to_owned(),
-        file: file.to_owned(),
-        found,
-        expected: expected.to_owned(),
-    }
+    Error::Digest { part: part.to_owned(), file: file.to_owned(), found, expected: expected.to_owned() }
 }
 
 /// Digests as they are written in lists: lower-case hexadecimal.
@@ -198,12 +162,8 @@ mod tests {
     #[test]
     fn the_last_words_are_the_errors() {
         let maven = "[INFO] Scanning\n[ERROR] Failed to execute goal: Unknown host\n[ERROR] \n[ERROR] Re-run";
-        assert_eq!(
-            last_words(maven.as_bytes()),
-            "[ERROR] Failed to execute goal: Unknown host; [ERROR] Re-run"
-        );
-        let npm =
-            "npm error code E404\nnpm error 404 Not Found\nnpm error\nnpm error a log of this run";
+        assert_eq!(last_words(maven.as_bytes()), "[ERROR] Failed to execute goal: Unknown host; [ERROR] Re-run");
+        let npm = "npm error code E404\nnpm error 404 Not Found\nnpm error\nnpm error a log of this run";
         assert_eq!(
             last_words(npm.as_bytes()),
             "npm error code E404; npm error 404 Not Found; npm error a log of this run"
