@@ -1,6 +1,8 @@
 //! Every valid record in `schemas/examples` through all stages into a real ClickHouse: the snapshots hold the final rows.
 //! A changed snapshot is a changed contract.
 
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
 use bytes::Bytes;
 use enrich::{EnrichConfig, Enricher, SessionState};
 use identity::{Graph, Hasher, Rules};

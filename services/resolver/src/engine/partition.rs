@@ -101,7 +101,7 @@ impl<P: Pipeline> Running<P> {
             false => SendMode::Fill { decision_hash: current },
         };
         // An end below the log's beginning was lost to retention: there is nothing left to replay.
-        let mut ends = plan.ends.into_iter().filter(|end| *end > self.task.low).collect::<Vec<_>>().into_iter();
+        let mut ends = plan.ends.iter().copied().filter(|end| *end > self.task.low).collect::<Vec<_>>().into_iter();
         while let Some(end) = ends.next() {
             while !self.collector.covers(end) {
                 if !self.receive(None).await {
@@ -119,7 +119,8 @@ impl<P: Pipeline> Running<P> {
                 let (prepared, _) = self.prepare(range, false).await?;
                 self.process(prepared, send).await?;
             }
-            self.commit(end, ends.as_slice()).await?;
+            // The rest stays announced under the rules it was announced under: it may hold blocks of those.
+            self.commit(end, Some(plan.decision_hash), ends.as_slice()).await?;
         }
         Ok(())
     }
@@ -133,8 +134,9 @@ impl<P: Pipeline> Running<P> {
             let (prepared, tail) = self.prepare(range, true).await?;
             end = tail.first().map_or(end, |record| record.offset);
             self.collector.put_back(tail, Instant::now());
-            if self.task.pipeline.decision_hash().is_some() {
-                self.commit(first, &[end]).await?;
+            let decision_hash = self.task.pipeline.decision_hash();
+            if decision_hash.is_some() {
+                self.commit(first, decision_hash, &[end]).await?;
                 failpoint("engine.after_plan");
             }
             self.process(prepared, SendMode::First).await?;
@@ -227,15 +229,15 @@ impl<P: Pipeline> Running<P> {
 
     async fn commit_finished(&mut self) -> Result<()> {
         match self.finished.take() {
-            Some(end) => self.commit(end, &[]).await,
+            Some(end) => self.commit(end, self.task.pipeline.decision_hash(), &[]).await,
             None => Ok(()),
         }
     }
 
-    /// Commits `offset` with the announcement of the batches that end at `ends`.
-    async fn commit(&mut self, offset: i64, ends: &[i64]) -> Result<()> {
+    /// Commits `offset` with the announcement of the batches that end at `ends`, if the pipeline announces any.
+    async fn commit(&mut self, offset: i64, decision_hash: Option<u64>, ends: &[i64]) -> Result<()> {
         self.finished = None;
-        let metadata = match self.task.pipeline.decision_hash() {
+        let metadata = match decision_hash {
             Some(hash) => {
                 let lease_ms = self.task.settings.lease_ms;
                 pipeline::plan(self.task.assignment.topic.id, hash, lease_ms, ends.to_vec()).encode(offset)?
