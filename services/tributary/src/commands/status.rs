@@ -119,11 +119,6 @@ fn failed(report: &mut Report, part: Part, is_silent: bool, problem: &dyn std::f
 }
 
 async fn gather(config: &Config, report: &mut Report) {
-    for part in &report.stack {
-        if matches!(part.state, State::Silent | State::Died | State::ExternalSilent) {
-            report.problems.push(format!("{} at {} does not answer", part.part.name(), part.address));
-        }
-    }
     match tokio::time::timeout(PATIENCE * 2, lags(config)).await {
         Ok(Ok(topics)) => report.topics = topics,
         Ok(Err(error)) => failed(report, Part::Kafka, error.is_retriable(), &error),
@@ -135,6 +130,13 @@ async fn gather(config: &Config, report: &mut Report) {
         Err(_) => {
             let url = config.clickhouse.url_without_password();
             failed(report, Part::ClickHouse, true, &format!("clickhouse at {url} does not answer"));
+        }
+    }
+    // The stack knows best why its own part is silent, but says nothing that was not said.
+    for part in &report.stack {
+        let said = report.problems.iter().any(|problem| problem.contains(&part.address));
+        if matches!(part.state, State::Silent | State::Died) && !said {
+            report.problems.push(format!("{} at {} does not answer", part.part.name(), part.address));
         }
     }
     if report.resolvers.iter().all(|process| process.report.is_none()) {

@@ -179,3 +179,15 @@ fn a_made_up_export_with_every_kind_of_row() {
     assert!(complaints.iter().any(|line| line.contains("shop.csv:6: event_time: expected a date")), "{complaints:?}");
     assert!(complaints.iter().any(|line| line.contains("no column referrer (for page.referrer)")), "{complaints:?}");
 }
+
+#[test]
+fn the_guide_names_every_field_and_its_mapping_loads() {
+    let text = std::fs::read_to_string(repository().join("examples/imports/README.md")).unwrap();
+    let block = text.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    Mapping::parse(block, Path::new("README.md")).unwrap();
+    for source in Source::ALL {
+        for (field, _) in wire::fields(source) {
+            assert!(text.contains(&format!("`{field}`")), "{source}: {field}");
+        }
+    }
+}
