@@ -136,21 +136,13 @@ FROM
 LEFT JOIN
 (
     SELECT
-        customer_id,
-        arrayMap(pair -> pair.2, arraySort(groupArray((first_time, channel)))) AS channels,
-        argMin(channel, first_time) AS first_channel,
-        argMax(channel, last_time) AS last_channel
-    FROM
-    (
-        SELECT
-            dictGetOrDefault('{db}.identity_map_dict', 'customer_id', tuple(identity_key), identity_key) AS customer_id,
-            channel,
-            min(touch_time) AS first_time,
-            max(touch_time) AS last_time
-        FROM {db}.touchpoints
-        WHERE channel != ''
-        GROUP BY customer_id, channel
-    )
+        dictGetOrDefault('{db}.identity_map_dict', 'customer_id', tuple(identity_key), identity_key) AS customer_id,
+        minMap(map(channel, touch_time)) AS first_times,
+        arraySort((channel, first_time) -> first_time, mapKeys(first_times), mapValues(first_times)) AS channels,
+        argMin(channel, touch_time) AS first_channel,
+        argMax(channel, touch_time) AS last_channel
+    FROM {db}.touchpoints
+    WHERE channel != ''
     GROUP BY customer_id
 ) AS t USING (customer_id)
 LEFT JOIN

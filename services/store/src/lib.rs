@@ -30,7 +30,7 @@ pub use config::ClickHouseConfig;
 pub use error::{Error, Result};
 pub use failpoint::set_failpoint_hook;
 pub use identity_rows::{ConflictRow, IdentityMapRow, LinkEnd, LinkRow};
-pub use lookups::{SessionRow, Slice, TextCursor};
+pub use lookups::{HeldSlice, SessionRow, Slice, TextCursor};
 pub use retry::Health;
 pub use store::Store;
 pub use writer::ExactWriter;

@@ -4,7 +4,7 @@ mod attribution;
 mod state;
 mod text;
 
-pub use state::{SessionRow, Slice};
+pub use state::{HeldSlice, SessionRow, Slice};
 pub use text::TextCursor;
 
 /// Keys go as parameters; a server takes up to 128 KiB of one.

@@ -4,7 +4,7 @@ mod support;
 
 use schemas::{Key, Source};
 use std::time::Duration;
-use store::{Mode, Slice};
+use store::{HeldSlice, Mode, Slice};
 use support::proxy::{Cut, Proxy};
 use support::{DAY_MS, Database, append_ms, batch, spend_batch, type_names};
 use uuid::Uuid;
@@ -99,15 +99,25 @@ async fn imports_learn_which_event_ids_are_known() {
     let db = Database::new().await;
     db.store.writer(type_names()).write(batch(Uuid::new_v4(), 0, 20, 7), Mode::First).await.unwrap();
     db.store.writer(type_names()).write(spend_batch(Uuid::new_v4(), 100, 102), Mode::First).await.unwrap();
-    let mut ids: Vec<schemas::Text> = (0..3_000).map(|n| format!("e{n}").into()).collect();
-    ids.push("it's \\ odd\n".into());
-    let mut held: Vec<_> = db.store.held_event_ids(Source::Web, &ids).await.unwrap().into_iter().collect();
-    held.sort();
-    let mut expected: Vec<schemas::Text> = (0..20).filter(|n| n % 10 != 3).map(|n| format!("e{n}").into()).collect();
+    let held = |source, from_ms, to_ms, prefix: &'static str| {
+        let store = db.store.clone();
+        async move {
+            let slice = HeldSlice { source, from_ms, to_ms, prefix };
+            let mut ids = store.held_event_ids(&slice, str::to_owned).await.unwrap();
+            ids.sort();
+            ids
+        }
+    };
+    let always = 4_000_000_000_000;
+    let mut expected: Vec<String> = (0..20).filter(|n| n % 10 != 3).map(|n| format!("e{n}")).collect();
     expected.sort();
-    assert_eq!(held, expected);
-    assert!(db.store.held_event_ids(Source::Form, &ids).await.unwrap().is_empty());
-    assert_eq!(db.store.held_event_ids(Source::AdSpend, &ids).await.unwrap().len(), 2);
+    assert_eq!(held(Source::Web, 0, always, "").await, expected);
+    let ones: Vec<String> = expected.iter().filter(|id| id.starts_with("e1")).cloned().collect();
+    assert_eq!(held(Source::Web, 0, always, "e1").await, ones);
+    assert!(held(Source::Web, always, always, "").await.len() < expected.len(), "only rejected ones have no period");
+    assert!(held(Source::Form, 0, always, "").await.is_empty());
+    assert_eq!(held(Source::AdSpend, 0, always, "").await.len(), 2);
+    assert!(held(Source::AdSpend, 0, 0, "").await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,10 +1,8 @@
 use clickhouse::Row;
-use schemas::{Key, Session, Source, Text};
+use schemas::{Key, Session, Source};
 use serde::Deserialize;
-use std::collections::HashSet;
 use uuid::Uuid;
 
-use super::KEYS_PER_QUERY;
 use crate::{Result, Store};
 
 /// The stored rows of one partition that state is rebuilt from.
@@ -20,6 +18,20 @@ pub struct Slice {
     pub below_offset: i64,
     /// Only rows received at this time or later, ms since the epoch.
     pub received_after_ms: i64,
+}
+
+/// The event ids that an import asks for: looking at a period is one pass over its rows, looking for each id is a pass
+/// over all rows for every few thousand ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HeldSlice<'a> {
+    /// Source of the records.
+    pub source: Source,
+    /// Stored records that happened at this time or later, ms since the epoch.
+    pub from_ms: i64,
+    /// Stored records that happened at this time or earlier, ms since the epoch.
+    pub to_ms: i64,
+    /// Only ids that begin like this.
+    pub prefix: &'a str,
 }
 
 /// The session of an anonymous visitor as of the visitor's last stored event.
@@ -38,6 +50,11 @@ struct WindowRow<'a> {
     event_id: &'a str,
     offset: i64,
     received_ms: i64,
+}
+
+#[derive(Row, Deserialize)]
+struct HeldRow<'a> {
+    event_id: &'a str,
 }
 
 #[derive(Row, Deserialize)]
@@ -128,26 +145,38 @@ impl Store {
         Ok((rows > 0).then_some(end))
     }
 
-    /// Which of these event ids are known: stored as events or advertising cost, or rejected.
-    pub async fn held_event_ids(&self, source: Source, ids: &[Text]) -> Result<HashSet<Text>> {
-        let sql = ["dead_letters", source.primary_table()]
-            .map(|name| {
-                format!(
-                    "SELECT event_id FROM {} WHERE event_id IN {{ids:Array(String)}}{}",
-                    self.table(name),
-                    if name == "ad_spend" { "" } else { " AND source = {source:String}" }
-                )
-            })
-            .join(" UNION DISTINCT ");
-        let mut held = HashSet::new();
-        for chunk in ids.chunks(KEYS_PER_QUERY / 2) {
-            let ids: Vec<&str> = chunk.iter().map(Text::as_str).collect();
-            let read = || {
-                let query = self.pool().query_raw(&sql).param("ids", &ids);
-                query.param("source", source.as_str()).fetch_all::<String>()
+    /// The event ids of a slice that are known, each made into an entry by `entry(event_id)`: stored in the period, or
+    /// rejected at any time, because a rejected record may have none. An id may come more than once.
+    pub async fn held_event_ids<T>(&self, slice: &HeldSlice<'_>, entry: impl Fn(&str) -> T) -> Result<Vec<T>> {
+        let primary = slice.source.primary_table();
+        let period = match slice.source {
+            Source::AdSpend => {
+                "day BETWEEN toDate(fromUnixTimestamp64Milli({from:Int64}, 'UTC')) \
+                 AND toDate(fromUnixTimestamp64Milli({to:Int64}, 'UTC'))"
+            }
+            _ => {
+                "source = {source:String} AND event_time BETWEEN fromUnixTimestamp64Milli({from:Int64}, 'UTC') \
+                 AND fromUnixTimestamp64Milli({to:Int64}, 'UTC')"
+            }
+        };
+        let conditions = [(primary, period), ("dead_letters", "source = {source:String} AND event_id != ''")];
+        let mut held = Vec::new();
+        for (table, condition) in conditions {
+            let sql = format!(
+                "SELECT event_id FROM {} WHERE {condition} AND startsWith(event_id, {{prefix:String}})",
+                self.table(table)
+            );
+            let read = || async {
+                let query = self.pool().query_raw(&sql).param("from", slice.from_ms).param("to", slice.to_ms);
+                let query = query.param("source", slice.source.as_str()).param("prefix", slice.prefix);
+                let mut ids = query.fetch::<HeldRow<'_>>()?;
+                let mut entries = Vec::new();
+                while let Some(row) = ids.next().await? {
+                    entries.push(entry(row.event_id));
+                }
+                Ok(entries)
             };
-            let found = self.read("looking for event ids", read).await?;
-            held.extend(found.into_iter().map(Text::from));
+            held.append(&mut self.read("looking for event ids", read).await?);
         }
         Ok(held)
     }
