@@ -39,8 +39,7 @@ pub(super) fn write_block(content: &[u8], method: Method, out: &mut Vec<u8>) -> 
 }
 
 fn length(bytes: usize) -> io::Result<u32> {
-    u32::try_from(bytes)
-        .map_err(|_| invalid("a compressed block is longer than its length can say"))
+    u32::try_from(bytes).map_err(|_| invalid("a compressed block is longer than its length can say"))
 }
 
 /// The reference implementation writes the high half first.
@@ -57,11 +56,7 @@ pub(super) struct BlockReader<R> {
 
 impl<R: Read> BlockReader<R> {
     pub(super) fn new(input: R) -> Self {
-        Self {
-            input,
-            content: Vec::new(),
-            at: 0,
-        }
+        Self { input, content: Vec::new(), at: 0 }
     }
 
     /// Reads the next block; `false` at the end of the input.
@@ -71,9 +66,7 @@ impl<R: Read> BlockReader<R> {
             0 => return Ok(false),
             _ => self.input.read_exact(&mut head[1..])?,
         }
-        let word = |at: usize| {
-            u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize
-        };
+        let word = |at: usize| u32::from_le_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]) as usize;
         let (packed, length) = (word(CHECKSUM_BYTES + 1), word(CHECKSUM_BYTES + 5));
         if !(HEADER_BYTES..=MAX_BLOCK_BYTES).contains(&packed) || length > MAX_BLOCK_BYTES {
             return Err(invalid("a compressed block gives an impossible length"));
@@ -96,17 +89,13 @@ fn unpack(method: u8, packed: &[u8], length: usize) -> io::Result<Vec<u8>> {
         0x82 => lz4_flex::block::decompress(packed, length).map_err(|e| invalid(&e.to_string()))?,
         0x90 => zstd::bulk::decompress(packed, length)?,
         other => {
-            return Err(invalid(&format!(
-                "unknown compression method of a block: {other:#04x}"
-            )));
+            return Err(invalid(&format!("unknown compression method of a block: {other:#04x}")));
         }
     };
     if content.len() == length {
         Ok(content)
     } else {
-        Err(invalid(
-            "a compressed block does not give the length it states",
-        ))
+        Err(invalid("a compressed block does not give the length it states"))
     }
 }
 
@@ -172,12 +161,7 @@ mod tests {
         }
         let mut changed = whole.clone();
         *changed.last_mut().unwrap() ^= 1;
-        assert!(
-            unpacked(&changed)
-                .unwrap_err()
-                .to_string()
-                .contains("Checksum")
-        );
+        assert!(unpacked(&changed).unwrap_err().to_string().contains("Checksum"));
         assert_eq!(unpacked(&[]).unwrap(), b"");
     }
 }

@@ -47,38 +47,24 @@ pub(super) struct Encodings {
 }
 
 /// The body as the client meant it.
-pub(super) fn unpacked(
-    chunks: Chunks,
-    encodings: &Encodings,
-) -> Result<Box<dyn Read + Send>, Exception> {
-    let raw = ChunkReader {
-        chunks,
-        chunk: Bytes::new(),
-    };
+pub(super) fn unpacked(chunks: Chunks, encodings: &Encodings) -> Result<Box<dyn Read + Send>, Exception> {
+    let raw = ChunkReader { chunks, chunk: Bytes::new() };
     let buffered = io::BufReader::with_capacity(64 << 10, raw);
     let content = match encodings.content.as_deref().map(str::trim) {
         None | Some("" | "identity") => Box::new(buffered) as Box<dyn Read + Send>,
         Some("gzip" | "x-gzip") => Box::new(flate2::bufread::MultiGzDecoder::new(buffered)),
         Some("deflate") => Box::new(flate2::bufread::ZlibDecoder::new(buffered)),
         Some("lz4") => Box::new(Lz4Frames::new(buffered)),
-        Some("zstd") => {
-            Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(unreadable)?)
-        }
+        Some("zstd") => Box::new(zstd::stream::read::Decoder::with_buffer(buffered).map_err(unreadable)?),
         Some("br") => Box::new(brotli::Decompressor::new(buffered, 64 << 10)),
         Some(other) => {
             return Err(Exception::new(
                 48,
-                format!(
-                    "Content-Encoding {other} is not supported: use gzip, deflate, lz4, zstd or br"
-                ),
+                format!("Content-Encoding {other} is not supported: use gzip, deflate, lz4, zstd or br"),
             ));
         }
     };
-    Ok(if encodings.blocks {
-        Box::new(BlockReader::new(content))
-    } else {
-        content
-    })
+    Ok(if encodings.blocks { Box::new(BlockReader::new(content)) } else { content })
 }
 
 /// What a client hears whose body cannot be read to its end.
@@ -89,10 +75,7 @@ pub(super) fn unreadable(error: io::Error) -> Exception {
         io::ErrorKind::StorageFull => 243,
         _ => 74,
     };
-    Exception::new(
-        code,
-        format!("cannot read the request's body to its end: {error}; nothing was run"),
-    )
+    Exception::new(code, format!("cannot read the request's body to its end: {error}; nothing was run"))
 }
 
 /// LZ4 frames one behind the other: clients write one for each of their blocks.
@@ -102,9 +85,7 @@ struct Lz4Frames<R: Read> {
 
 impl<R: BufRead> Lz4Frames<R> {
     fn new(input: R) -> Self {
-        Self {
-            frame: Some(FrameDecoder::new(EndMark { input, seen: true })),
-        }
+        Self { frame: Some(FrameDecoder::new(EndMark { input, seen: true })) }
     }
 }
 
@@ -150,11 +131,7 @@ impl<R: Read> Read for EndMark<R> {
     /// The decoder reads a block's length, four bytes, or zero for the end; then the block; then checksums of four.
     fn read_exact(&mut self, out: &mut [u8]) -> io::Result<()> {
         self.input.read_exact(out)?;
-        self.seen = if out.len() == 4 {
-            self.seen || out.iter().all(|byte| *byte == 0)
-        } else {
-            false
-        };
+        self.seen = if out.len() == 4 { self.seen || out.iter().all(|byte| *byte == 0) } else { false };
         Ok(())
     }
 }
@@ -183,14 +160,8 @@ mod tests {
     use super::super::encode::{Encoder, Encoding};
     use super::*;
 
-    const ENCODINGS: [Encoding; 6] = [
-        Encoding::Identity,
-        Encoding::Gzip,
-        Encoding::Deflate,
-        Encoding::Lz4,
-        Encoding::Zstd,
-        Encoding::Brotli,
-    ];
+    const ENCODINGS: [Encoding; 6] =
+        [Encoding::Identity, Encoding::Gzip, Encoding::Deflate, Encoding::Lz4, Encoding::Zstd, Encoding::Brotli];
 
     fn packed(content: &[u8], encoding: Encoding) -> Vec<u8> {
         let mut encoder = Encoder::new(encoding).unwrap();
@@ -208,31 +179,20 @@ mod tests {
             sender.try_send(Ok(Bytes::copy_from_slice(chunk))).unwrap();
         }
         drop(sender);
-        let encodings = Encodings {
-            content: encoding.header().map(str::to_owned),
-            blocks: false,
-        };
+        let encodings = Encodings { content: encoding.header().map(str::to_owned), blocks: false };
         let mut out = Vec::new();
-        unpacked(chunks, &encodings)
-            .map_err(|e| io::Error::other(e.message))?
-            .read_to_end(&mut out)?;
+        unpacked(chunks, &encodings).map_err(|e| io::Error::other(e.message))?.read_to_end(&mut out)?;
         Ok(out)
     }
 
     fn rows() -> Vec<u8> {
-        (0..40_000u32)
-            .flat_map(|i| format!("{i};\n\n").into_bytes())
-            .collect()
+        (0..40_000u32).flat_map(|i| format!("{i};\n\n").into_bytes()).collect()
     }
 
     #[test]
     fn every_encoding_comes_back_as_it_was() {
         for encoding in ENCODINGS {
-            assert_eq!(
-                received(&packed(&rows(), encoding), encoding).unwrap(),
-                rows(),
-                "{encoding:?}"
-            );
+            assert_eq!(received(&packed(&rows(), encoding), encoding).unwrap(), rows(), "{encoding:?}");
         }
     }
 
@@ -240,11 +200,7 @@ mod tests {
     fn streams_one_behind_the_other_are_read_to_the_last() {
         for encoding in [Encoding::Gzip, Encoding::Lz4, Encoding::Zstd] {
             let twice = [packed(b"one,", encoding), packed(b"two", encoding)].concat();
-            assert_eq!(
-                received(&twice, encoding).unwrap(),
-                b"one,two",
-                "{encoding:?}"
-            );
+            assert_eq!(received(&twice, encoding).unwrap(), b"one,two", "{encoding:?}");
         }
     }
 
@@ -258,10 +214,7 @@ mod tests {
         for encoding in ENCODINGS.into_iter().skip(1) {
             let whole = packed(&rows(), encoding);
             for end in [1, 4, whole.len() / 2, whole.len() - 1] {
-                assert!(
-                    received(&whole[..end], encoding).is_err(),
-                    "{encoding:?} cut at {end}"
-                );
+                assert!(received(&whole[..end], encoding).is_err(), "{encoding:?} cut at {end}");
             }
         }
     }

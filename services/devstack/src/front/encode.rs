@@ -23,8 +23,7 @@ pub(super) enum Encoding {
 impl Encoding {
     /// The first encoding of an `Accept-Encoding` header that the front can write.
     pub(super) fn accepted(header: &str) -> Self {
-        let refused =
-            |parameters: &str| parameters.replace(' ', "").trim_end_matches(['0', '.']) == "q=";
+        let refused = |parameters: &str| parameters.replace(' ', "").trim_end_matches(['0', '.']) == "q=";
         for item in header.split(',') {
             let (name, parameters) = item.split_once(';').unwrap_or((item, ""));
             let encoding = match name.trim() {
@@ -58,11 +57,7 @@ impl Encoding {
 /// Packs a response piece by piece.
 pub(super) enum Encoder {
     Identity(Vec<u8>),
-    Blocks {
-        method: Method,
-        pending: Vec<u8>,
-        out: Vec<u8>,
-    },
+    Blocks { method: Method, pending: Vec<u8>, out: Vec<u8> },
     Gzip(flate2::write::GzEncoder<Vec<u8>>),
     Deflate(flate2::write::ZlibEncoder<Vec<u8>>),
     Lz4(Box<lz4_flex::frame::FrameEncoder<Vec<u8>>>),
@@ -75,21 +70,12 @@ impl Encoder {
         let level = flate2::Compression::new(3);
         Ok(match encoding {
             Encoding::Identity => Self::Identity(Vec::new()),
-            Encoding::Blocks(method) => Self::Blocks {
-                method,
-                pending: Vec::new(),
-                out: Vec::new(),
-            },
+            Encoding::Blocks(method) => Self::Blocks { method, pending: Vec::new(), out: Vec::new() },
             Encoding::Gzip => Self::Gzip(flate2::write::GzEncoder::new(Vec::new(), level)),
             Encoding::Deflate => Self::Deflate(flate2::write::ZlibEncoder::new(Vec::new(), level)),
             Encoding::Lz4 => Self::Lz4(Box::new(lz4_flex::frame::FrameEncoder::new(Vec::new()))),
             Encoding::Zstd => Self::Zstd(zstd::stream::write::Encoder::new(Vec::new(), 1)?),
-            Encoding::Brotli => Self::Brotli(Box::new(brotli::CompressorWriter::new(
-                Vec::new(),
-                64 << 10,
-                1,
-                22,
-            ))),
+            Encoding::Brotli => Self::Brotli(Box::new(brotli::CompressorWriter::new(Vec::new(), 64 << 10, 1, 22))),
         })
     }
 
@@ -97,11 +83,7 @@ impl Encoder {
     pub(super) fn push(&mut self, content: &[u8]) -> io::Result<Vec<u8>> {
         match self {
             Self::Identity(out) => out.extend_from_slice(content),
-            Self::Blocks {
-                method,
-                pending,
-                out,
-            } => {
+            Self::Blocks { method, pending, out } => {
                 pending.extend_from_slice(content);
                 let whole = pending.len() - pending.len() % BLOCK_BYTES;
                 for block in pending[..whole].chunks(BLOCK_BYTES) {
@@ -122,11 +104,7 @@ impl Encoder {
     pub(super) fn flush(&mut self) -> io::Result<Vec<u8>> {
         match self {
             Self::Identity(_) => {}
-            Self::Blocks {
-                method,
-                pending,
-                out,
-            } => {
+            Self::Blocks { method, pending, out } => {
                 if !pending.is_empty() {
                     write_block(pending, *method, out)?;
                     pending.clear();
@@ -171,15 +149,9 @@ mod tests {
 
     #[test]
     fn the_first_encoding_that_is_known_and_not_refused_is_taken() {
-        assert_eq!(
-            Encoding::accepted("snappy, br;q=0, lz4, gzip"),
-            Encoding::Lz4
-        );
+        assert_eq!(Encoding::accepted("snappy, br;q=0, lz4, gzip"), Encoding::Lz4);
         assert_eq!(Encoding::accepted("gzip;q=0.5, zstd"), Encoding::Gzip);
-        assert_eq!(
-            Encoding::accepted("br; q=0.0, identity"),
-            Encoding::Identity
-        );
+        assert_eq!(Encoding::accepted("br; q=0.0, identity"), Encoding::Identity);
         assert_eq!(Encoding::accepted(""), Encoding::Identity);
     }
 }

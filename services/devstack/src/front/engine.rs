@@ -33,7 +33,7 @@ type QueryWithParameters = unsafe extern "C" fn(
     usize,
 ) -> *mut c_void;
 
-/// The functions of the library. Declared as its header has them; the library stays loaded as long as this lives.
+/// The functions of the library, declared as its header has them. It is never unloaded.
 struct Api {
     connect: unsafe extern "C" fn(c_int, *const *const c_char) -> *mut RawConnection,
     close: unsafe extern "C" fn(*mut RawConnection),
@@ -54,25 +54,20 @@ struct Api {
     insert_error: unsafe extern "C" fn(RawInsert) -> *const c_char,
     insert_destroy: unsafe extern "C" fn(RawInsert),
     shutdown: unsafe extern "C" fn() -> c_int,
-    _library: Library,
 }
 
 impl Api {
     fn load(path: &Path) -> Result<Self, FrontError> {
-        let unusable = |source| FrontError::Library {
-            path: path.to_owned(),
-            source,
-        };
+        let unusable = |source| FrontError::Library { path: path.to_owned(), source };
         // SAFETY: the library's constructors do nothing but set up its own state, and each symbol is declared with
         // the type its header gives.
         unsafe {
             let library = Library::new(path).map_err(unusable)?;
-            let set_signal_handlers: unsafe extern "C" fn(c_int) = *library
-                .get("chdb_set_signal_handlers_enabled")
-                .map_err(unusable)?;
+            let set_signal_handlers: unsafe extern "C" fn(c_int) =
+                *library.get("chdb_set_signal_handlers_enabled").map_err(unusable)?;
             // Before the first connection: a graceful stop is this process's own business.
             set_signal_handlers(0);
-            Ok(Self {
+            let api = Self {
                 connect: *library.get("chdb_connect").map_err(unusable)?,
                 close: *library.get("chdb_close_conn").map_err(unusable)?,
                 query: *library.get("chdb_query_with_params_n").map_err(unusable)?,
@@ -82,26 +77,20 @@ impl Api {
                 result_error: *library.get("chdb_result_error").map_err(unusable)?,
                 rows_returned: *library.get("chdb_result_rows_read").map_err(unusable)?,
                 bytes_returned: *library.get("chdb_result_bytes_read").map_err(unusable)?,
-                rows_read: *library
-                    .get("chdb_result_storage_rows_read")
-                    .map_err(unusable)?,
-                bytes_read: *library
-                    .get("chdb_result_storage_bytes_read")
-                    .map_err(unusable)?,
+                rows_read: *library.get("chdb_result_storage_rows_read").map_err(unusable)?,
+                bytes_read: *library.get("chdb_result_storage_bytes_read").map_err(unusable)?,
                 rows_written: *library.get("chdb_result_rows_written").map_err(unusable)?,
                 bytes_written: *library.get("chdb_result_bytes_written").map_err(unusable)?,
-                insert: *library
-                    .get("chdb_stream_insert_with_params_n")
-                    .map_err(unusable)?,
+                insert: *library.get("chdb_stream_insert_with_params_n").map_err(unusable)?,
                 insert_append: *library.get("chdb_stream_append").map_err(unusable)?,
                 insert_done: *library.get("chdb_stream_done").map_err(unusable)?,
                 insert_error: *library.get("chdb_stream_insert_error").map_err(unusable)?,
-                insert_destroy: *library
-                    .get("chdb_destroy_insert_stream")
-                    .map_err(unusable)?,
+                insert_destroy: *library.get("chdb_destroy_insert_stream").map_err(unusable)?,
                 shutdown: *library.get("chdb_shutdown").map_err(unusable)?,
-                _library: library,
-            })
+            };
+            // Its threads leave destructors behind that run when ours end: the code must stay where it is.
+            std::mem::forget(library);
+            Ok(api)
         }
     }
 }
@@ -116,9 +105,7 @@ pub(super) struct Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine")
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Engine").field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -126,21 +113,13 @@ impl Engine {
     /// Loads the library and opens the data directory.
     pub(super) fn open(library: &Path, data_dir: &Path) -> Result<Self, FrontError> {
         let api = Arc::new(Api::load(library)?);
-        let path = CString::new(format!("--path={}", data_dir.display())).map_err(|_| {
-            FrontError::DataDir {
-                path: data_dir.to_owned(),
-                cause: "the path contains a null byte".into(),
-            }
-        })?;
-        let engine = Self {
-            api,
-            path,
-            keeper: parking_lot::Mutex::new(None),
-        };
-        let keeper = engine.connect().map_err(|e| FrontError::DataDir {
+        let path = CString::new(format!("--path={}", data_dir.display())).map_err(|_| FrontError::DataDir {
             path: data_dir.to_owned(),
-            cause: e.message,
+            cause: "the path contains a null byte".into(),
         })?;
+        let engine = Self { api, path, keeper: parking_lot::Mutex::new(None) };
+        let keeper =
+            engine.connect().map_err(|e| FrontError::DataDir { path: data_dir.to_owned(), cause: e.message })?;
         *engine.keeper.lock() = Some(keeper);
         Ok(engine)
     }
@@ -151,15 +130,9 @@ impl Engine {
         // SAFETY: both arguments are null-terminated and outlive the call.
         let raw = unsafe { (self.api.connect)(2, arguments.as_ptr()) };
         if raw.is_null() {
-            return Err(Exception::new(
-                210,
-                "the embedded engine refuses a connection: see its messages above",
-            ));
+            return Err(Exception::new(210, "the embedded engine refuses a connection: see its messages above"));
         }
-        let connection = Connection {
-            api: Arc::clone(&self.api),
-            raw,
-        };
+        let connection = Connection { api: Arc::clone(&self.api), raw };
         // The embedded engine takes a bare expression for a SELECT; a server does not.
         connection.query("SET implicit_select = 0", "TabSeparated", &[])?;
         Ok(connection)
@@ -195,35 +168,18 @@ impl Connection {
     }
 
     /// Begins an insert whose rows will be appended.
-    pub(super) fn insert(
-        &self,
-        head: &[u8],
-        format: &str,
-        parameters: &[Parameter],
-    ) -> Result<Insert<'_>, Exception> {
+    pub(super) fn insert(&self, head: &[u8], format: &str, parameters: &[Parameter]) -> Result<Insert<'_>, Exception> {
         let raw = self.call(self.api.insert, head, format, parameters);
-        let insert = Insert {
-            connection: self,
-            raw,
-        };
+        let insert = Insert { connection: self, raw };
         match insert.error() {
             Some(error) => Err(error),
             None => Ok(insert),
         }
     }
 
-    fn call(
-        &self,
-        function: QueryWithParameters,
-        text: &[u8],
-        format: &str,
-        parameters: &[Parameter],
-    ) -> *mut c_void {
+    fn call(&self, function: QueryWithParameters, text: &[u8], format: &str, parameters: &[Parameter]) -> *mut c_void {
         let pointers = |part: fn(&Parameter) -> &String| -> (Vec<*const c_char>, Vec<usize>) {
-            parameters
-                .iter()
-                .map(|p| (part(p).as_ptr().cast(), part(p).len()))
-                .unzip()
+            parameters.iter().map(|p| (part(p).as_ptr().cast(), part(p).len())).unzip()
         };
         let (names, name_lengths) = pointers(|p| &p.0);
         let (values, value_lengths) = pointers(|p| &p.1);
@@ -287,15 +243,8 @@ impl Outcome {
     pub(super) fn data(&self) -> &[u8] {
         // SAFETY: the buffer belongs to the result and lives as long as it.
         unsafe {
-            let (buffer, length) = (
-                (self.api.result_buffer)(self.raw),
-                (self.api.result_length)(self.raw),
-            );
-            if buffer.is_null() || length == 0 {
-                &[]
-            } else {
-                std::slice::from_raw_parts(buffer, length)
-            }
+            let (buffer, length) = ((self.api.result_buffer)(self.raw), (self.api.result_length)(self.raw));
+            if buffer.is_null() || length == 0 { &[] } else { std::slice::from_raw_parts(buffer, length) }
         }
     }
 
@@ -333,9 +282,7 @@ impl Insert<'_> {
     /// Hands over the next bytes of the body.
     pub(super) fn append(&mut self, bytes: &[u8]) -> Result<(), Exception> {
         // SAFETY: the engine copies the bytes before it returns.
-        let state = unsafe {
-            (self.connection.api.insert_append)(self.raw, bytes.as_ptr().cast(), bytes.len())
-        };
+        let state = unsafe { (self.connection.api.insert_append)(self.raw, bytes.as_ptr().cast(), bytes.len()) };
         if state == 0 {
             return Ok(());
         }
@@ -358,8 +305,7 @@ impl Insert<'_> {
 
     fn error(&self) -> Option<Exception> {
         // SAFETY: `raw` is a live stream.
-        unsafe { text((self.connection.api.insert_error)(self.raw)) }
-            .map(|message| Exception::parse(&message))
+        unsafe { text((self.connection.api.insert_error)(self.raw)) }.map(|message| Exception::parse(&message))
     }
 }
 
@@ -379,8 +325,6 @@ unsafe fn text(pointer: *const c_char) -> Option<String> {
         return None;
     }
     // SAFETY: promised by the caller.
-    let text = unsafe { CStr::from_ptr(pointer) }
-        .to_string_lossy()
-        .into_owned();
+    let text = unsafe { CStr::from_ptr(pointer) }.to_string_lossy().into_owned();
     if text.is_empty() { None } else { Some(text) }
 }

@@ -13,27 +13,15 @@ impl Exception {
     /// An error of the front's own, in ClickHouse's form.
     pub(super) fn new(code: u32, message: impl AsRef<str>) -> Self {
         let name = name(code);
-        Self {
-            code,
-            message: format!(
-                "Code: {code}. DB::Exception: {}. ({name})",
-                message.as_ref()
-            ),
-        }
+        Self { code, message: format!("Code: {code}. DB::Exception: {}. ({name})", message.as_ref()) }
     }
 
     /// An error of the engine. Texts without a number come from the library around it.
     pub(super) fn parse(text: &str) -> Self {
-        let number = text.strip_prefix("Code: ").map(|rest| {
-            rest.chars()
-                .take_while(char::is_ascii_digit)
-                .collect::<String>()
-        });
+        let number =
+            text.strip_prefix("Code: ").map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
         match number.and_then(|digits| digits.parse().ok()) {
-            Some(code) => Self {
-                code,
-                message: text.trim_end().to_owned(),
-            },
+            Some(code) => Self { code, message: text.trim_end().to_owned() },
             None => Self::new(1001, text.trim_end().trim_end_matches('.')),
         }
     }
@@ -52,11 +40,9 @@ impl Exception {
         match self.code {
             194 => StatusCode::UNAUTHORIZED,
             192 | 193 | 516 | 497 | 512 => StatusCode::FORBIDDEN,
-            6 | 25 | 26 | 27 | 36 | 38 | 41 | 62 | 69 | 72 | 117 | 15 | 44 | 16 | 53 | 168
-            | 183 | 190 | 223 | 224 | 321 | 376 | 427 | 441 | 675 | 676 => StatusCode::BAD_REQUEST,
-            46 | 47 | 50 | 56 | 60 | 63 | 73 | 78 | 81 | 106 | 115 | 336 | 511 => {
-                StatusCode::NOT_FOUND
-            }
+            6 | 25 | 26 | 27 | 36 | 38 | 41 | 62 | 69 | 72 | 117 | 15 | 44 | 16 | 53 | 168 | 183 | 190 | 223 | 224
+            | 321 | 376 | 427 | 441 | 675 | 676 => StatusCode::BAD_REQUEST,
+            46 | 47 | 50 | 56 | 60 | 63 | 73 | 78 | 81 | 106 | 115 | 336 | 511 => StatusCode::NOT_FOUND,
             159 => StatusCode::REQUEST_TIMEOUT,
             381 => StatusCode::LENGTH_REQUIRED,
             66 => StatusCode::PAYLOAD_TOO_LARGE,
@@ -101,20 +87,13 @@ mod tests {
 
     #[test]
     fn numbers_are_read_from_the_engines_texts() {
-        let exception =
-            Exception::parse("Code: 60. DB::Exception: Table x does not exist. (UNKNOWN_TABLE)\n");
-        assert_eq!(
-            (exception.code, exception.status()),
-            (60, StatusCode::NOT_FOUND)
-        );
+        let exception = Exception::parse("Code: 60. DB::Exception: Table x does not exist. (UNKNOWN_TABLE)\n");
+        assert_eq!((exception.code, exception.status()), (60, StatusCode::NOT_FOUND));
         assert_eq!(
             exception.body("26.7"),
             "Code: 60. DB::Exception: Table x does not exist. (UNKNOWN_TABLE) (version 26.7)\n"
         );
         let other = Exception::parse("Another streaming query is already active.");
-        assert_eq!(
-            (other.code, other.status()),
-            (1001, StatusCode::INTERNAL_SERVER_ERROR)
-        );
+        assert_eq!((other.code, other.status()), (1001, StatusCode::INTERNAL_SERVER_ERROR));
     }
 }

@@ -5,11 +5,7 @@ use super::exception::Exception;
 /// The boundary that a `Content-Type` header names, if it is a form.
 pub(super) fn boundary(content_type: &str) -> Option<String> {
     let mut parts = content_type.split(';');
-    if !parts
-        .next()?
-        .trim()
-        .eq_ignore_ascii_case("multipart/form-data")
-    {
+    if !parts.next()?.trim().eq_ignore_ascii_case("multipart/form-data") {
         return None;
     }
     parts
@@ -23,10 +19,8 @@ pub(super) fn fields(body: &[u8], boundary: &str) -> Result<Vec<(String, String)
     let broken = || Exception::new(36, "the multipart/form-data body is broken");
     let delimiter = format!("\r\n--{boundary}");
     let first = format!("--{boundary}");
-    let mut rest = body
-        .strip_prefix(first.as_bytes())
-        .or_else(|| body.strip_prefix(delimiter.as_bytes()))
-        .ok_or_else(broken)?;
+    let mut rest =
+        body.strip_prefix(first.as_bytes()).or_else(|| body.strip_prefix(delimiter.as_bytes())).ok_or_else(broken)?;
     let mut fields = Vec::new();
     while !rest.starts_with(b"--") {
         rest = rest.strip_prefix(b"\r\n").ok_or_else(broken)?;
@@ -42,13 +36,8 @@ pub(super) fn fields(body: &[u8], boundary: &str) -> Result<Vec<(String, String)
 }
 
 fn name(head: &str) -> Result<String, Exception> {
-    let disposition = head
-        .lines()
-        .find(|line| {
-            line.to_ascii_lowercase()
-                .starts_with("content-disposition:")
-        })
-        .unwrap_or_default();
+    let disposition =
+        head.lines().find(|line| line.to_ascii_lowercase().starts_with("content-disposition:")).unwrap_or_default();
     if disposition.contains("filename=") {
         return Err(Exception::new(
             48,
@@ -63,9 +52,7 @@ fn name(head: &str) -> Result<String, Exception> {
 }
 
 fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack
-        .windows(needle.len())
-        .position(|window| window == needle)
+    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 #[cfg(test)]
@@ -99,9 +86,6 @@ mod tests {
     #[test]
     fn other_types_are_no_forms() {
         assert_eq!(boundary("text/plain"), None);
-        assert_eq!(
-            boundary("Multipart/Form-Data; charset=x; Boundary=\"a b\"").as_deref(),
-            Some("a b")
-        );
+        assert_eq!(boundary("Multipart/Form-Data; charset=x; Boundary=\"a b\"").as_deref(), Some("a b"));
     }
 }

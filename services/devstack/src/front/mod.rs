@@ -60,13 +60,7 @@ pub struct FrontConfig {
 impl FrontConfig {
     /// A front with a server's usual limits.
     pub fn new(lib: PathBuf, data_dir: PathBuf, listen: SocketAddr) -> Self {
-        Self {
-            lib,
-            data_dir,
-            listen,
-            max_queries: 100,
-            grace: Duration::from_secs(10),
-        }
+        Self { lib, data_dir, listen, max_queries: 100, grace: Duration::from_secs(10) }
     }
 }
 
@@ -97,9 +91,7 @@ pub enum FrontError {
         path: PathBuf,
     },
     /// The front knows no passwords, so that nobody else may reach it.
-    #[error(
-        "the ClickHouse front listens on loopback only, and {listen} is not: it has no users or passwords"
-    )]
+    #[error("the ClickHouse front listens on loopback only, and {listen} is not: it has no users or passwords")]
     NotLoopback {
         /// The address asked for.
         listen: SocketAddr,

@@ -25,11 +25,7 @@ pub(super) struct Queries {
 
 impl Queries {
     pub(super) fn new(engine: Arc<Engine>, limit: usize) -> Arc<Self> {
-        Arc::new(Self {
-            engine,
-            limit,
-            running: Mutex::default(),
-        })
+        Arc::new(Self { engine, limit, running: Mutex::default() })
     }
 
     /// Enters a query.
@@ -40,18 +36,11 @@ impl Queries {
             return Err(Exception::new(202, message));
         }
         if running.contains_key(id) {
-            return Err(Exception::new(
-                216,
-                format!("Query with id = {id} is already running"),
-            ));
+            return Err(Exception::new(216, format!("Query with id = {id} is already running")));
         }
         let cancelled = Arc::new(AtomicBool::new(false));
         running.insert(id.to_owned(), Arc::clone(&cancelled));
-        Ok(Query {
-            queries: Arc::clone(self),
-            id: id.to_owned(),
-            cancelled,
-        })
+        Ok(Query { queries: Arc::clone(self), id: id.to_owned(), cancelled })
     }
 
     /// Whether a query with this id is under way.
@@ -84,30 +73,17 @@ impl Queries {
 
     /// A query may not have reached the engine yet when it is to end, so one attempt is not enough.
     fn kill_until_gone(&self, id: &str, entry: &Arc<AtomicBool>) {
-        let statement = format!(
-            "KILL QUERY WHERE Settings['{ID_SETTING}'] = {} ASYNC",
-            super::settings::quote(id)
-        );
+        let statement = format!("KILL QUERY WHERE Settings['{ID_SETTING}'] = {} ASYNC", super::settings::quote(id));
         loop {
             // Held while killing: a new query with the same id must not be taken for this one.
             let running = self.running.lock();
-            if !running
-                .get(id)
-                .is_some_and(|current| Arc::ptr_eq(current, entry))
-            {
+            if !running.get(id).is_some_and(|current| Arc::ptr_eq(current, entry)) {
                 return;
             }
-            let killed = self
-                .engine
-                .connect()
-                .and_then(|c| c.query(&statement, "Null", &[]).map(drop));
+            let killed = self.engine.connect().and_then(|c| c.query(&statement, "Null", &[]).map(drop));
             drop(running);
             if let Err(error) = killed {
-                tracing::warn!(
-                    query_id = id,
-                    error = error.message,
-                    "a query could not be ended"
-                );
+                tracing::warn!(query_id = id, error = error.message, "a query could not be ended");
             }
             std::thread::sleep(KILL_EVERY);
         }
@@ -125,21 +101,14 @@ impl Query {
     /// Fails once the client has gone or the front is stopping.
     pub(super) fn check(&self) -> Result<(), Exception> {
         if self.cancelled.load(Ordering::Relaxed) {
-            return Err(Exception::new(
-                394,
-                "Query was cancelled: the client has gone or the server is stopping",
-            ));
+            return Err(Exception::new(394, "Query was cancelled: the client has gone or the server is stopping"));
         }
         Ok(())
     }
 
     /// Ends the query when dropped, unless it has ended by itself.
     pub(super) fn canceller(&self) -> Canceller {
-        Canceller {
-            queries: Arc::clone(&self.queries),
-            id: self.id.clone(),
-            entry: Arc::clone(&self.cancelled),
-        }
+        Canceller { queries: Arc::clone(&self.queries), id: self.id.clone(), entry: Arc::clone(&self.cancelled) }
     }
 }
 
@@ -158,12 +127,7 @@ pub(super) struct Canceller {
 
 impl Drop for Canceller {
     fn drop(&mut self) {
-        let same = self
-            .queries
-            .running
-            .lock()
-            .get(&self.id)
-            .is_some_and(|entry| Arc::ptr_eq(entry, &self.entry));
+        let same = self.queries.running.lock().get(&self.id).is_some_and(|entry| Arc::ptr_eq(entry, &self.entry));
         if same {
             self.queries.cancel(&self.id);
         }

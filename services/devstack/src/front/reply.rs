@@ -1,16 +1,18 @@
 //! A response under way: the beginning is held back until it is known how the query begins, or ends.
 
+use std::future::Future;
 use std::io::{self, Read, Write};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Instant;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use hyper::body::{Body, Frame};
 use hyper::header::{CONTENT_ENCODING, CONTENT_TYPE, HeaderValue};
 use hyper::{Response, StatusCode};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Sleep;
 
 use super::encode::{Encoder, Encoding};
 use super::engine::Counts;
@@ -23,6 +25,9 @@ const HELD_BYTES: usize = 256 << 10;
 const CHUNK_BYTES: usize = 256 << 10;
 /// Chunks on their way to the socket; a slow reader holds the query back, not the memory.
 const CHUNKS_IN_FLIGHT: usize = 4;
+
+/// A transfer is broken off this long after its last words: broken off at once, they would stay in buffers.
+const LAST_WORDS: Duration = Duration::from_millis(200);
 
 /// What every response says about the server.
 #[derive(Debug, Clone)]
@@ -70,12 +75,7 @@ pub(super) struct Style {
 }
 
 impl Reply {
-    pub(super) fn new(
-        server: &Arc<Server>,
-        style: Style,
-        held: Spool,
-        canceller: Option<Canceller>,
-    ) -> (Self, Answer) {
+    pub(super) fn new(server: &Arc<Server>, style: Style, held: Spool, canceller: Option<Canceller>) -> (Self, Answer) {
         let (head, head_receiver) = oneshot::channel();
         let (body, pieces) = mpsc::channel(CHUNKS_IN_FLIGHT);
         let reply = Self {
@@ -92,17 +92,7 @@ impl Reply {
             head: Some(head),
             body,
         };
-        (
-            reply,
-            Answer {
-                head: head_receiver,
-                body: ReplyBody {
-                    pieces,
-                    canceller,
-                    ended: false,
-                },
-            },
-        )
+        (reply, Answer { head: head_receiver, body: ReplyBody { pieces, canceller, ended: false, broken: None } })
     }
 
     /// The format the statement itself names.
@@ -161,14 +151,8 @@ impl Reply {
         let mut head = self.base_head(Counts::default());
         *head.status_mut() = exception.status();
         let headers = head.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/plain; charset=UTF-8"),
-        );
-        headers.insert(
-            "x-clickhouse-exception-code",
-            HeaderValue::from(exception.code),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=UTF-8"));
+        headers.insert("x-clickhouse-exception-code", HeaderValue::from(exception.code));
         self.send_head(head)?;
         self.send(Piece::Data(exception.body(&self.server.version).into()))?;
         self.send(Piece::End)
@@ -179,8 +163,7 @@ impl Reply {
     fn break_off(&mut self, exception: &Exception) -> io::Result<()> {
         let (tag, text) = (&self.exception_tag, exception.body(&self.server.version));
         let length = text.len();
-        let block =
-            format!("\r\n__exception__\r\n{tag}\r\n{text}{length} {tag}\r\n__exception__\r\n");
+        let block = format!("\r\n__exception__\r\n{tag}\r\n{text}{length} {tag}\r\n__exception__\r\n");
         if let Some(mut encoder) = self.encoder.take() {
             let packed = encoder.flush()?;
             self.put(packed)?;
@@ -207,10 +190,7 @@ impl Reply {
     fn release(&mut self, counts: Option<Counts>) -> io::Result<()> {
         let mut head = self.base_head(counts.unwrap_or_default());
         let headers = head.headers_mut();
-        headers.insert(
-            CONTENT_TYPE,
-            HeaderValue::from_static(content_type(&self.format)),
-        );
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type(&self.format)));
         if let Some(encoding) = self.encoding.header() {
             headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
@@ -223,10 +203,7 @@ impl Reply {
         let mut reader = held.read_from(0)?;
         loop {
             let mut chunk = Vec::with_capacity(CHUNK_BYTES);
-            reader
-                .by_ref()
-                .take(CHUNK_BYTES as u64)
-                .read_to_end(&mut chunk)?;
+            reader.by_ref().take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
             if chunk.is_empty() {
                 return Ok(());
             }
@@ -285,9 +262,7 @@ fn content_type(format: &str) -> &'static str {
         "JSON" | "JSONCompact" | "JSONStrings" | "JSONColumns" | "JSONObjectEachRow" => {
             "application/json; charset=UTF-8"
         }
-        "JSONEachRow" | "JSONCompactEachRow" | "JSONLines" | "NDJSON" => {
-            "application/x-ndjson; charset=UTF-8"
-        }
+        "JSONEachRow" | "JSONCompactEachRow" | "JSONLines" | "NDJSON" => "application/x-ndjson; charset=UTF-8",
         "CSV" | "CSVWithNames" | "CSVWithNamesAndTypes" => "text/csv; charset=UTF-8; header=absent",
         "TabSeparated"
         | "TSV"
@@ -309,34 +284,36 @@ pub(super) struct ReplyBody {
     pieces: mpsc::Receiver<Piece>,
     canceller: Option<Canceller>,
     ended: bool,
+    broken: Option<Pin<Box<Sleep>>>,
 }
 
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = io::Error;
 
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<io::Result<Frame<Bytes>>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<io::Result<Frame<Bytes>>>> {
         if self.ended {
             return Poll::Ready(None);
         }
-        self.pieces.poll_recv(context).map(|piece| match piece {
-            Some(Piece::Data(bytes)) => Some(Ok(Frame::data(bytes))),
+        if let Some(pause) = &mut self.broken {
+            ready!(pause.as_mut().poll(context));
+            self.ended = true;
+            let message = "the query failed after a part of its result was sent";
+            return Poll::Ready(Some(Err(io::Error::other(message))));
+        }
+        match ready!(self.pieces.poll_recv(context)) {
+            Some(Piece::Data(bytes)) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
             Some(Piece::End) => {
                 self.ended = true;
                 self.canceller = None;
-                None
+                Poll::Ready(None)
             }
             Some(Piece::Broken) | None => {
-                self.ended = true;
                 self.canceller = None;
-                Some(Err(io::Error::other(
-                    "the query failed after a part of its result was sent",
-                )))
+                self.broken = Some(Box::pin(tokio::time::sleep(LAST_WORDS)));
+                self.poll_frame(context)
             }
-        })
+        }
     }
 
     fn is_end_stream(&self) -> bool {
@@ -348,9 +325,6 @@ impl Body for ReplyBody {
 pub(super) fn plain(status: StatusCode, text: &str) -> (Response<()>, Bytes) {
     let mut head = Response::new(());
     *head.status_mut() = status;
-    head.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/html; charset=UTF-8"),
-    );
+    head.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=UTF-8"));
     (head, Bytes::copy_from_slice(text.as_bytes()))
 }

@@ -45,17 +45,8 @@ pub(super) struct Request {
 
 impl Request {
     /// Reads the URL's parameters and the headers. `query` is the URL's query string.
-    pub(super) fn parse(
-        method: &HttpMethod,
-        query: &str,
-        headers: &HeaderMap,
-    ) -> Result<Self, Exception> {
-        let header = |name: &str| {
-            headers
-                .get(name)
-                .and_then(|value| value.to_str().ok())
-                .map(str::to_owned)
-        };
+    pub(super) fn parse(method: &HttpMethod, query: &str, headers: &HeaderMap) -> Result<Self, Exception> {
+        let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let mut request = Self {
             query_id: String::new(),
             query: String::new(),
@@ -64,10 +55,7 @@ impl Request {
             settings: Vec::new(),
             parameters: Vec::new(),
             session: None,
-            body: Encodings {
-                content: header("content-encoding"),
-                blocks: false,
-            },
+            body: Encodings { content: header("content-encoding"), blocks: false },
             answer: Encoding::Identity,
             wait_end_of_query: false,
             read_only: method == HttpMethod::GET || method == HttpMethod::HEAD,
@@ -152,22 +140,11 @@ impl Session {
         }
         let seconds = match self.timeout.as_deref() {
             None | Some("") => DEFAULT_SESSION_SECONDS,
-            Some(text) => text
-                .parse()
-                .ok()
-                .filter(|seconds| *seconds <= MAX_SESSION_SECONDS)
-                .ok_or_else(|| {
-                    Exception::new(
-                        371,
-                        format!("Invalid session timeout: '{text}', at most {MAX_SESSION_SECONDS}"),
-                    )
-                })?,
+            Some(text) => text.parse().ok().filter(|seconds| *seconds <= MAX_SESSION_SECONDS).ok_or_else(|| {
+                Exception::new(371, format!("Invalid session timeout: '{text}', at most {MAX_SESSION_SECONDS}"))
+            })?,
         };
-        Ok(Some(SessionName {
-            id: self.id,
-            timeout: Duration::from_secs(seconds),
-            must_exist: self.check,
-        }))
+        Ok(Some(SessionName { id: self.id, timeout: Duration::from_secs(seconds), must_exist: self.check }))
     }
 }
 
@@ -181,12 +158,7 @@ struct Packed {
 impl Packed {
     fn encoding(self, headers: &HeaderMap) -> Result<Encoding, Exception> {
         if self.blocks {
-            let method = match self
-                .method
-                .unwrap_or_default()
-                .to_ascii_uppercase()
-                .as_str()
-            {
+            let method = match self.method.unwrap_or_default().to_ascii_uppercase().as_str() {
                 "" | "LZ4" | "LZ4HC" => Method::Lz4,
                 "ZSTD" => Method::Zstd,
                 "NONE" => Method::None,
@@ -199,11 +171,7 @@ impl Packed {
             };
             return Ok(Encoding::Blocks(method));
         }
-        let accepted = headers
-            .get(header::ACCEPT_ENCODING)
-            .and_then(|value| value.to_str().ok());
-        Ok(accepted
-            .filter(|_| self.http)
-            .map_or(Encoding::Identity, Encoding::accepted))
+        let accepted = headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok());
+        Ok(accepted.filter(|_| self.http).map_or(Encoding::Identity, Encoding::accepted))
     }
 }

@@ -28,20 +28,10 @@ pub(super) struct Shared {
 }
 
 /// Runs a request to its end and answers it.
-pub(super) fn run(
-    shared: &Shared,
-    request: &Request,
-    query: &Query,
-    chunks: Chunks,
-    mut reply: Reply,
-) {
+pub(super) fn run(shared: &Shared, request: &Request, query: &Query, chunks: Chunks, mut reply: Reply) {
     let result = attempt(shared, request, query, chunks, &mut reply);
     if let Err(exception) = &result {
-        tracing::debug!(
-            query_id = request.query_id,
-            error = exception.message,
-            "a query failed"
-        );
+        tracing::debug!(query_id = request.query_id, error = exception.message, "a query failed");
     }
     reply.finish(result);
 }
@@ -59,40 +49,22 @@ fn attempt(
     admit(request, &shape, &text)?;
     let lease = shared.sessions.lease(request.session.as_ref())?;
     let connection = lease.connection()?;
-    let statement = Statement {
-        shared,
-        request,
-        query,
-        connection,
-    };
+    let statement = Statement { shared, request, query, connection };
     if !lease.is_session() {
         return statement.run(&mut text, &shape, reply);
     }
     let before = Before::read(connection, request)?;
     let result = statement.run(&mut text, &shape, reply);
-    let keeps = matches!(
-        shape,
-        Shape::Other {
-            kind: Kind::Use,
-            ..
-        }
-    );
+    let keeps = matches!(shape, Shape::Other { kind: Kind::Use, .. });
     if let Err(exception) = before.restore(connection, keeps) {
-        tracing::warn!(
-            error = exception.message,
-            "a session keeps settings of one of its requests"
-        );
+        tracing::warn!(error = exception.message, "a session keeps settings of one of its requests");
     }
     result
 }
 
 /// The statement with what follows it: the URL's part, a line feed, the body. A form holds the statement itself and
 /// more parameters, so that the request is another one then.
-fn receive(
-    shared: &Shared,
-    request: &Request,
-    chunks: Chunks,
-) -> Result<(Option<Request>, Spool), Exception> {
+fn receive(shared: &Shared, request: &Request, chunks: Chunks) -> Result<(Option<Request>, Spool), Exception> {
     let mut body = body::unpacked(chunks, &request.body)?;
     let mut text = Spool::new(&shared.scratch);
     let form = match &request.form {
@@ -105,9 +77,7 @@ fn receive(
     };
     let statement = &form.as_ref().unwrap_or(request).query;
     if !statement.is_empty() {
-        text.write_all(statement.as_bytes())
-            .and_then(|()| text.write_all(b"\n"))
-            .map_err(body::unreadable)?;
+        text.write_all(statement.as_bytes()).and_then(|()| text.write_all(b"\n")).map_err(body::unreadable)?;
     }
     io::copy(&mut body, &mut text).map_err(body::unreadable)?;
     Ok((form, text))
@@ -115,14 +85,7 @@ fn receive(
 
 fn admit(request: &Request, shape: &Shape, text: &Spool) -> Result<(), Exception> {
     let inserts = matches!(shape, Shape::Insert { .. } | Shape::InsertSelect { .. });
-    let writes = inserts
-        || matches!(
-            shape,
-            Shape::Other {
-                kind: Kind::Write | Kind::Kill,
-                ..
-            }
-        );
+    let writes = inserts || matches!(shape, Shape::Other { kind: Kind::Write | Kind::Kill, .. });
     if request.read_only && writes {
         return Err(Exception::new(
             164,
@@ -130,10 +93,7 @@ fn admit(request: &Request, shape: &Shape, text: &Spool) -> Result<(), Exception
         ));
     }
     if text.overflows() && !inserts {
-        return Err(Exception::new(
-            62,
-            "Syntax error: the statement is larger than max_query_size allows",
-        ));
+        return Err(Exception::new(62, "Syntax error: the statement is larger than max_query_size allows"));
     }
     Ok(())
 }
@@ -150,25 +110,14 @@ impl Statement<'_> {
         settings::apply(self.connection, self.request)?;
         self.query.check()?;
         match shape {
-            Shape::Select {
-                output,
-                end,
-                format,
-            } => self.select(&text.memory()[..*end], *output, format.clone(), reply),
+            Shape::Select { output, end, format } => {
+                self.select(&text.memory()[..*end], *output, format.clone(), reply)
+            }
             Shape::Insert { head, format, data } => {
                 let head = text.memory()[..*head].to_vec();
-                self.insert(
-                    &head,
-                    format,
-                    text.read_from(*data).map_err(body::unreadable)?,
-                )
+                self.insert(&head, format, text.read_from(*data).map_err(body::unreadable)?)
             }
-            Shape::InsertSelect {
-                head,
-                input,
-                format,
-                data,
-            } => {
+            Shape::InsertSelect { head, input, format, data } => {
                 let before = text.memory()[..input.start].to_vec();
                 let after = text.memory()[input.end..*head].to_vec();
                 let rows = text.read_from(*data).map_err(body::unreadable)?;
@@ -214,37 +163,25 @@ impl Statement<'_> {
         match result {
             // Either the query itself is wrong, and the error is to name its own words; or the clause went to the
             // wrong place, and the query runs without it.
-            Err(exception) if exception.code == 62 && reply.is_empty() => {
-                self.buffered(text, reply)
-            }
+            Err(exception) if exception.code == 62 && reply.is_empty() => self.buffered(text, reply),
             result => result.map(|outcome| outcome.counts()),
         }
     }
 
     fn execute(&self, statement: &[u8]) -> Result<Outcome, Exception> {
-        self.connection.query(
-            statement,
-            &self.request.default_format,
-            &self.request.parameters,
-        )
+        self.connection.query(statement, &self.request.default_format, &self.request.parameters)
     }
 
     fn default_format(&self) -> Result<&str, Exception> {
         let format = self.request.default_format.as_str();
-        if !format.is_empty()
-            && format
-                .chars()
-                .all(|c| c.is_ascii_alphanumeric() || c == '_')
-        {
+        if !format.is_empty() && format.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
             return Ok(format);
         }
         Err(Exception::new(73, format!("Unknown format {format}")))
     }
 
     fn insert(&self, head: &[u8], format: &str, mut rows: impl Read) -> Result<Counts, Exception> {
-        let mut insert = self
-            .connection
-            .insert(head, format, &self.request.parameters)?;
+        let mut insert = self.connection.insert(head, format, &self.request.parameters)?;
         let mut buffer = vec![0; APPEND_BYTES];
         loop {
             self.query.check()?;
@@ -264,11 +201,8 @@ impl Statement<'_> {
         format: &str,
         mut rows: impl Read,
     ) -> Result<Counts, Exception> {
-        let mut file =
-            tempfile::NamedTempFile::new_in(&self.shared.scratch).map_err(body::unreadable)?;
-        io::copy(&mut rows, &mut file)
-            .and_then(|_| file.flush())
-            .map_err(body::unreadable)?;
+        let mut file = tempfile::NamedTempFile::new_in(&self.shared.scratch).map_err(body::unreadable)?;
+        io::copy(&mut rows, &mut file).and_then(|_| file.flush()).map_err(body::unreadable)?;
         let path = quote(&file.path().to_string_lossy());
         let function = format!("file({path}, {}, ", quote(format));
         let statement = [before, function.as_bytes(), after].concat();
@@ -287,14 +221,8 @@ impl Statement<'_> {
 
     /// `KILL QUERY WHERE query_id = '…'` with an id that a client of the front gave.
     fn with_own_ids(&self, statement: Vec<u8>) -> Vec<u8> {
-        let own = sql::strings(&statement)
-            .iter()
-            .any(|id| self.shared.queries.is_running(id));
-        if own {
-            sql::replace_word(&statement, "query_id", &format!("Settings['{ID_SETTING}']"))
-        } else {
-            statement
-        }
+        let own = sql::strings(&statement).iter().any(|id| self.shared.queries.is_running(id));
+        if own { sql::replace_word(&statement, "query_id", &format!("Settings['{ID_SETTING}']")) } else { statement }
     }
 }
 

@@ -44,9 +44,7 @@ struct Front {
 /// When the library, the data directory or the address cannot be had.
 pub async fn serve(config: FrontConfig) -> Result<(), FrontError> {
     if !config.listen.ip().is_loopback() {
-        return Err(FrontError::NotLoopback {
-            listen: config.listen,
-        });
+        return Err(FrontError::NotLoopback { listen: config.listen });
     }
     let io_error = |action| move |source| FrontError::Io { action, source };
     let mut terminate = signal(SignalKind::terminate()).map_err(io_error("watch for SIGTERM"))?;
@@ -58,25 +56,15 @@ pub async fn serve(config: FrontConfig) -> Result<(), FrontError> {
     fs::create_dir_all(&scratch).map_err(io_error("make the front's folder"))?;
     let listener = TcpListener::bind(config.listen)
         .await
-        .map_err(|source| FrontError::Listen {
-            listen: config.listen,
-            source,
-        })?;
+        .map_err(|source| FrontError::Listen { listen: config.listen, source })?;
 
     let started = Instant::now();
     let engine = Arc::new(Engine::open(&config.lib, &config.data_dir)?);
     let server = Arc::new(about(&engine, &config.data_dir)?);
     let queries = Queries::new(Arc::clone(&engine), config.max_queries);
     let sessions = Sessions::new(Arc::clone(&engine));
-    let shared = Shared {
-        queries: Arc::clone(&queries),
-        sessions: Arc::clone(&sessions),
-        scratch,
-    };
-    let front = Arc::new(Front {
-        server: Arc::clone(&server),
-        shared,
-    });
+    let shared = Shared { queries: Arc::clone(&queries), sessions: Arc::clone(&sessions), scratch };
+    let front = Arc::new(Front { server: Arc::clone(&server), shared });
     tracing::info!(listen = %config.listen, version = server.version, ms = started.elapsed().as_millis(), "clickhouse front ready");
 
     let (stop, stopped) = watch::channel(());
@@ -104,9 +92,7 @@ pub async fn serve(config: FrontConfig) -> Result<(), FrontError> {
     tracing::info!(queries = queries.count(), "clickhouse front stops");
     wait_for_queries(&queries, config.grace).await;
     sessions.clear();
-    let ended = tokio::task::spawn_blocking(move || engine.shutdown())
-        .await
-        .unwrap_or(false);
+    let ended = tokio::task::spawn_blocking(move || engine.shutdown()).await.unwrap_or(false);
     tracing::info!(clean = ended, "clickhouse front stopped");
     Ok(())
 }
@@ -123,17 +109,12 @@ async fn wait_for_queries(queries: &Arc<Queries>, grace: Duration) {
 
 /// One process per data directory; the engine itself would notice too late.
 fn lock(data_dir: &Path) -> Result<File, FrontError> {
-    let io_error = |source| FrontError::Io {
-        action: "lock the data directory",
-        source,
-    };
+    let io_error = |source| FrontError::Io { action: "lock the data directory", source };
     fs::create_dir_all(data_dir).map_err(io_error)?;
     let file = File::create(data_dir.join("front.lock")).map_err(io_error)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(FrontError::InUse {
-            path: data_dir.to_owned(),
-        }),
+        Err(TryLockError::WouldBlock) => Err(FrontError::InUse { path: data_dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(io_error(source)),
     }
 }
@@ -144,10 +125,7 @@ fn about(engine: &Engine, data_dir: &Path) -> Result<Server, FrontError> {
         let outcome = connection.query(query, "TabSeparatedRaw", &[])?;
         Ok(String::from_utf8_lossy(outcome.data()).trim().to_owned())
     };
-    let unusable = |e: Exception| FrontError::DataDir {
-        path: data_dir.to_owned(),
-        cause: e.message,
-    };
+    let unusable = |e: Exception| FrontError::DataDir { path: data_dir.to_owned(), cause: e.message };
     Ok(Server {
         version: ask("SELECT version()").map_err(unusable)?,
         timezone: ask("SELECT timezone()").map_err(unusable)?,
@@ -177,19 +155,13 @@ fn connection(stream: TcpStream, front: Arc<Front>, mut stopped: watch::Receiver
     });
 }
 
-async fn answer(
-    front: Arc<Front>,
-    request: hyper::Request<Incoming>,
-) -> Result<Response<AnyBody>, Infallible> {
+async fn answer(front: Arc<Front>, request: hyper::Request<Incoming>) -> Result<Response<AnyBody>, Infallible> {
     let short = |status, text: &str| {
         let (head, body) = plain(status, text);
         Ok(head.map(|()| Either::Left(Full::new(body))))
     };
     if !is_local(request.headers()) {
-        return short(
-            StatusCode::FORBIDDEN,
-            "this server answers programs and pages of this machine only\n",
-        );
+        return short(StatusCode::FORBIDDEN, "this server answers programs and pages of this machine only\n");
     }
     let path = request.uri().path();
     let query = request.uri().query().unwrap_or("");
@@ -200,16 +172,12 @@ async fn answer(
         }
         "/" | "/query" => {}
         other => {
-            let text = format!(
-                "There is no handle {other}\n\nUse / or /ping for health checks, POST to / to run queries.\n"
-            );
+            let text =
+                format!("There is no handle {other}\n\nUse / or /ping for health checks, POST to / to run queries.\n");
             return short(StatusCode::NOT_FOUND, &text);
         }
     }
-    if !matches!(
-        *request.method(),
-        Method::GET | Method::HEAD | Method::POST | Method::PUT
-    ) {
+    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST | Method::PUT) {
         return short(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST\n");
     }
     let parsed = Request::parse(request.method(), query, request.headers());
@@ -217,17 +185,9 @@ async fn answer(
 }
 
 impl Front {
-    async fn execute(
-        self: Arc<Self>,
-        parsed: Result<Request, Exception>,
-        incoming: Incoming,
-    ) -> Response<AnyBody> {
-        let started = parsed.and_then(|request| {
-            self.shared
-                .queries
-                .start(&request.query_id)
-                .map(|query| (request, query))
-        });
+    async fn execute(self: Arc<Self>, parsed: Result<Request, Exception>, incoming: Incoming) -> Response<AnyBody> {
+        let started =
+            parsed.and_then(|request| self.shared.queries.start(&request.query_id).map(|query| (request, query)));
         let (request, query) = match started {
             Ok(started) => started,
             Err(exception) => return self.refuse(&exception),
@@ -254,8 +214,7 @@ impl Front {
 
     fn refuse(&self, exception: &Exception) -> Response<AnyBody> {
         let (mut head, _) = plain(exception.status(), "");
-        head.headers_mut()
-            .insert("x-clickhouse-exception-code", exception.code.into());
+        head.headers_mut().insert("x-clickhouse-exception-code", exception.code.into());
         head.map(|()| Either::Left(Full::new(exception.body(&self.server.version).into())))
     }
 }
@@ -268,17 +227,11 @@ fn is_local(headers: &HeaderMap) -> bool {
             .filter(|(_, port)| port.parse::<u16>().is_ok())
             .map_or(authority, |(host, _)| host);
         let host = host.trim_start_matches('[').trim_end_matches(']');
-        host.eq_ignore_ascii_case("localhost")
-            || host
-                .parse::<std::net::IpAddr>()
-                .is_ok_and(|ip| ip.is_loopback())
+        host.eq_ignore_ascii_case("localhost") || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
     };
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
-    let origin = text(ORIGIN).is_none_or(|origin| {
-        origin
-            .split_once("://")
-            .is_some_and(|(_, authority)| local(authority))
-    });
+    let origin =
+        text(ORIGIN).is_none_or(|origin| origin.split_once("://").is_some_and(|(_, authority)| local(authority)));
     origin && text(HOST).is_none_or(local)
 }
 
@@ -293,23 +246,10 @@ mod tests {
     #[test]
     fn only_this_machine_is_answered() {
         assert!(is_local(&HeaderMap::new()));
-        for host in [
-            "localhost",
-            "LOCALHOST:8123",
-            "127.0.0.1:1",
-            "127.1.2.3",
-            "[::1]:8123",
-            "[::1]",
-        ] {
+        for host in ["localhost", "LOCALHOST:8123", "127.0.0.1:1", "127.1.2.3", "[::1]:8123", "[::1]"] {
             assert!(local(HOST, host), "{host}");
         }
-        for host in [
-            "evil.example",
-            "localhost.evil.example:80",
-            "10.0.0.1:8123",
-            "",
-            "[2001:db8::1]:80",
-        ] {
+        for host in ["evil.example", "localhost.evil.example:80", "10.0.0.1:8123", "", "[2001:db8::1]:80"] {
             assert!(!local(HOST, host), "{host}");
         }
         assert!(local(ORIGIN, "http://localhost:3000"));

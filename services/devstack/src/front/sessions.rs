@@ -12,10 +12,7 @@ use super::request::SessionName;
 
 enum Slot {
     InUse,
-    Idle {
-        connection: Connection,
-        until: Instant,
-    },
+    Idle { connection: Connection, until: Instant },
 }
 
 /// The sessions of this process.
@@ -26,25 +23,16 @@ pub(super) struct Sessions {
 
 impl Sessions {
     pub(super) fn new(engine: Arc<Engine>) -> Arc<Self> {
-        Arc::new(Self {
-            engine,
-            slots: Mutex::default(),
-        })
+        Arc::new(Self { engine, slots: Mutex::default() })
     }
 
     /// The connection of a session, to use alone; or a new one for a request without a session.
     pub(super) fn lease(self: &Arc<Self>, name: Option<&SessionName>) -> Result<Lease, Exception> {
         let Some(name) = name else {
-            return Ok(Lease {
-                connection: Some(self.engine.connect()?),
-                back: None,
-            });
+            return Ok(Lease { connection: Some(self.engine.connect()?), back: None });
         };
         let kept = self.take(name)?;
-        let mut lease = Lease {
-            connection: None,
-            back: Some((Arc::clone(self), name.id.clone(), name.timeout)),
-        };
+        let mut lease = Lease { connection: None, back: Some((Arc::clone(self), name.id.clone(), name.timeout)) };
         lease.connection = Some(match kept {
             Some(connection) => connection,
             None => self.engine.connect()?,
@@ -57,19 +45,13 @@ impl Sessions {
         match slots.remove(&name.id) {
             Some(Slot::InUse) => {
                 slots.insert(name.id.clone(), Slot::InUse);
-                Err(Exception::new(
-                    373,
-                    format!("Session {} is locked by a concurrent client", name.id),
-                ))
+                Err(Exception::new(373, format!("Session {} is locked by a concurrent client", name.id)))
             }
             Some(Slot::Idle { connection, until }) if until > Instant::now() => {
                 slots.insert(name.id.clone(), Slot::InUse);
                 Ok(Some(connection))
             }
-            _ if name.must_exist => Err(Exception::new(
-                372,
-                format!("Session {} not found", name.id),
-            )),
+            _ if name.must_exist => Err(Exception::new(372, format!("Session {} not found", name.id))),
             _ => {
                 slots.insert(name.id.clone(), Slot::InUse);
                 Ok(None)
@@ -83,11 +65,7 @@ impl Sessions {
         let mut expired = Vec::new();
         let mut slots = self.slots.lock();
         let over = |slot: &Slot| matches!(slot, Slot::Idle { until, .. } if *until <= now);
-        let ids: Vec<String> = slots
-            .iter()
-            .filter(|(_, slot)| over(slot))
-            .map(|(id, _)| id.clone())
-            .collect();
+        let ids: Vec<String> = slots.iter().filter(|(_, slot)| over(slot)).map(|(id, _)| id.clone()).collect();
         expired.extend(ids.iter().filter_map(|id| slots.remove(id)));
         // Closing a connection takes the engine a while; others need not wait for it.
         drop(slots);
@@ -110,9 +88,7 @@ pub(super) struct Lease {
 impl Lease {
     /// The connection.
     pub(super) fn connection(&self) -> Result<&Connection, Exception> {
-        self.connection
-            .as_ref()
-            .ok_or_else(|| Exception::new(49, "a lease lost its connection"))
+        self.connection.as_ref().ok_or_else(|| Exception::new(49, "a lease lost its connection"))
     }
 
     /// Whether the connection outlives the request.
@@ -129,13 +105,7 @@ impl Drop for Lease {
         let mut slots = sessions.slots.lock();
         match self.connection.take() {
             Some(connection) => {
-                slots.insert(
-                    id,
-                    Slot::Idle {
-                        connection,
-                        until: Instant::now() + timeout,
-                    },
-                );
+                slots.insert(id, Slot::Idle { connection, until: Instant::now() + timeout });
             }
             None => {
                 slots.remove(&id);

@@ -23,9 +23,7 @@ pub(super) fn apply(connection: &Connection, request: &Request) -> Result<(), Ex
     }
     run(connection, &format!("SET {}", changes.join(", ")))?;
     match &request.database {
-        Some(database) if !database.is_empty() => {
-            run(connection, &format!("USE {}", quote_name(database)))
-        }
+        Some(database) if !database.is_empty() => run(connection, &format!("USE {}", quote_name(database))),
         _ => Ok(()),
     }
 }
@@ -42,28 +40,16 @@ impl Before {
     pub(super) fn read(connection: &Connection, request: &Request) -> Result<Self, Exception> {
         let mut before = Self::default();
         if !request.settings.is_empty() {
-            let names: Vec<String> = request
-                .settings
-                .iter()
-                .map(|(name, _)| quote(name))
-                .collect();
+            let names: Vec<String> = request.settings.iter().map(|(name, _)| quote(name)).collect();
             let query = format!(
                 "SELECT name, value, toString(changed) FROM system.settings WHERE name IN ({})",
                 names.join(", ")
             );
             let outcome = connection.query(&query, "RowBinary", &[])?;
             let mut fields = strings(outcome.data()).into_iter();
-            while let (Some(name), Some(value), Some(changed)) =
-                (fields.next(), fields.next(), fields.next())
-            {
-                let value = if changed == "1" {
-                    quote(&value)
-                } else {
-                    "DEFAULT".into()
-                };
-                before
-                    .settings
-                    .push(format!("{} = {value}", quote_name(&name)));
+            while let (Some(name), Some(value), Some(changed)) = (fields.next(), fields.next(), fields.next()) {
+                let value = if changed == "1" { quote(&value) } else { "DEFAULT".into() };
+                before.settings.push(format!("{} = {value}", quote_name(&name)));
             }
         }
         if request.database.is_some() {
@@ -75,11 +61,7 @@ impl Before {
 
     /// Puts it back; the database not when the statement was to change it. A failed query stays in the list of running
     /// ones until its connection runs the next, which this does in any case.
-    pub(super) fn restore(
-        self,
-        connection: &Connection,
-        keep_database: bool,
-    ) -> Result<(), Exception> {
+    pub(super) fn restore(self, connection: &Connection, keep_database: bool) -> Result<(), Exception> {
         let mut changes = self.settings;
         changes.push(format!("{ID_SETTING} = DEFAULT"));
         run(connection, &format!("SET {}", changes.join(", ")))?;

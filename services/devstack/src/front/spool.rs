@@ -18,11 +18,7 @@ pub(super) struct Spool {
 impl Spool {
     /// An empty spool whose file, if it comes to need one, is made in `folder` and has no name there.
     pub(super) fn new(folder: &Path) -> Self {
-        Self {
-            folder: folder.to_owned(),
-            memory: Vec::new(),
-            file: None,
-        }
+        Self { folder: folder.to_owned(), memory: Vec::new(), file: None }
     }
 
     /// The bytes in memory: all of them unless [`Spool::overflows`].

@@ -9,24 +9,11 @@ use super::exception::Exception;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Shape {
     /// Rows come out: `text[..output]` is the query itself, `INTO OUTFILE` goes there; the format it names, if any.
-    Select {
-        output: usize,
-        end: usize,
-        format: Option<String>,
-    },
+    Select { output: usize, end: usize, format: Option<String> },
     /// Rows follow the statement: `INSERT INTO t [(…)] FORMAT f` or `VALUES`.
-    Insert {
-        head: usize,
-        format: String,
-        data: usize,
-    },
+    Insert { head: usize, format: String, data: usize },
     /// Rows follow, and a SELECT reads them: `INSERT INTO t SELECT … FROM input('…') FORMAT f`.
-    InsertSelect {
-        head: usize,
-        input: Range<usize>,
-        format: String,
-        data: usize,
-    },
+    InsertSelect { head: usize, input: Range<usize>, format: String, data: usize },
     /// Anything else, run as it is.
     Other { end: usize, kind: Kind },
 }
@@ -57,15 +44,8 @@ pub(super) fn shape(text: &[u8]) -> Result<Shape, Exception> {
     }
     let mut rest = Vec::new();
     for token in tokens {
-        if token.depth == 0
-            && token.kind == TokenKind::Word
-            && token.is(text, "insert")
-            && first.is(text, "with")
-        {
-            return Ok(Shape::Other {
-                end: end_of(text)?,
-                kind: Kind::Write,
-            });
+        if token.depth == 0 && token.kind == TokenKind::Word && token.is(text, "insert") && first.is(text, "with") {
+            return Ok(Shape::Other { end: end_of(text)?, kind: Kind::Write });
         }
         rest.push(token);
     }
@@ -93,18 +73,10 @@ fn select(text: &[u8], tokens: &[Token], end: usize) -> Shape {
         // `ORDER BY format DESC` ends in the same two words.
         let sorts = name.is(text, "desc") || name.is(text, "asc") || name.is(text, "settings");
         if keyword.is(text, "format") && name.kind == TokenKind::Word && last && !sorts {
-            return Shape::Select {
-                output: keyword.start,
-                end,
-                format: Some(name.text(text)),
-            };
+            return Shape::Select { output: keyword.start, end, format: Some(name.text(text)) };
         }
     }
-    Shape::Select {
-        output: end,
-        end,
-        format: None,
-    }
+    Shape::Select { output: end, end, format: None }
 }
 
 fn insert(text: &[u8], mut tokens: Tokens<'_>) -> Result<Shape, Exception> {
@@ -131,34 +103,20 @@ fn insert(text: &[u8], mut tokens: Tokens<'_>) -> Result<Shape, Exception> {
                 });
             }
             "values" => {
-                return Ok(Shape::Insert {
-                    head: token.start,
-                    format: "Values".into(),
-                    data: token.end,
-                });
+                return Ok(Shape::Insert { head: token.start, format: "Values".into(), data: token.end });
             }
             "from" => {
-                return Err(Exception::new(
-                    78,
-                    "Query has infile and was send directly to server",
-                ));
+                return Err(Exception::new(78, "Query has infile and was send directly to server"));
             }
             "watch" => {
-                return Ok(Shape::Other {
-                    end: end_of(text)?,
-                    kind: Kind::Write,
-                });
+                return Ok(Shape::Other { end: end_of(text)?, kind: Kind::Write });
             }
             ";" => break,
             _ => {}
         }
     }
     // No format and no rows: whatever follows is in the default format of an insert.
-    Ok(Shape::Insert {
-        head: end_of(text)?,
-        format: "Values".into(),
-        data: text.len(),
-    })
+    Ok(Shape::Insert { head: end_of(text)?, format: "Values".into(), data: text.len() })
 }
 
 /// What came before a token of an insert's head.
@@ -171,10 +129,7 @@ enum After {
 /// Steps over `INTO [TABLE] [FUNCTION] name[.name]`: names may be spelt like keywords.
 fn skip_target(text: &[u8], tokens: &mut Tokens<'_>) -> After {
     while let Some(token) = tokens.next() {
-        if ["into", "table", "function"]
-            .iter()
-            .any(|word| token.is(text, word))
-        {
+        if ["into", "table", "function"].iter().any(|word| token.is(text, word)) {
             continue;
         }
         let mut ahead = tokens.clone();
@@ -192,36 +147,19 @@ fn insert_select(text: &[u8], mut tokens: Tokens<'_>) -> Result<Shape, Exception
     let mut previous: Option<Token> = None;
     while let Some(token) = tokens.next() {
         if token.is(text, "(") && input.is_none() {
-            input = previous
-                .as_ref()
-                .filter(|p| p.is(text, "input"))
-                .map(|p| p.start..token.end);
+            input = previous.as_ref().filter(|p| p.is(text, "input")).map(|p| p.start..token.end);
         }
-        if let Some(input) = input
-            .clone()
-            .filter(|_| token.depth == 0 && token.is(text, "format"))
-        {
+        if let Some(input) = input.clone().filter(|_| token.depth == 0 && token.is(text, "format")) {
             let Some(name) = tokens.next() else { break };
             let data = data_start(text, name.end);
-            return Ok(Shape::InsertSelect {
-                head: token.start,
-                input,
-                format: name.text(text),
-                data,
-            });
+            return Ok(Shape::InsertSelect { head: token.start, input, format: name.text(text), data });
         }
         previous = Some(token);
     }
     if input.is_some() {
-        return Err(Exception::new(
-            62,
-            "Syntax error: FORMAT must be specified for function input()",
-        ));
+        return Err(Exception::new(62, "Syntax error: FORMAT must be specified for function input()"));
     }
-    Ok(Shape::Other {
-        end: end_of(text)?,
-        kind: Kind::Write,
-    })
+    Ok(Shape::Other { end: end_of(text)?, kind: Kind::Write })
 }
 
 /// Rows begin behind the format's name, blanks and one line feed.
@@ -262,11 +200,8 @@ fn single(tokens: &[Token], length: usize) -> Result<usize, Exception> {
 
 /// The contents of the strings of a statement, as far as they need no unescaping.
 pub(super) fn strings(text: &[u8]) -> Vec<String> {
-    let quoted = Tokens::new(text)
-        .filter(|token| token.kind == TokenKind::Quoted && text[token.start] == b'\'');
-    quoted
-        .map(|token| token.text(text).trim_matches('\'').to_owned())
-        .collect()
+    let quoted = Tokens::new(text).filter(|token| token.kind == TokenKind::Quoted && text[token.start] == b'\'');
+    quoted.map(|token| token.text(text).trim_matches('\'').to_owned()).collect()
 }
 
 /// Puts an expression in the place of a bare word.
@@ -284,14 +219,8 @@ pub(super) fn replace_word(text: &[u8], word: &str, expression: &str) -> Vec<u8>
 
 /// Files are the client's in ClickHouse; a server never writes them.
 fn refuse_files(text: &[u8], tokens: &[Token]) -> Result<(), Exception> {
-    let outfile = tokens
-        .windows(2)
-        .any(|pair| pair[0].is(text, "into") && pair[1].is(text, "outfile"));
-    if outfile {
-        Err(Exception::new(344, "INTO OUTFILE is not allowed"))
-    } else {
-        Ok(())
-    }
+    let outfile = tokens.windows(2).any(|pair| pair[0].is(text, "into") && pair[1].is(text, "outfile"));
+    if outfile { Err(Exception::new(344, "INTO OUTFILE is not allowed")) } else { Ok(()) }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -315,8 +244,7 @@ struct Token {
 
 impl Token {
     fn is(&self, text: &[u8], word: &str) -> bool {
-        self.kind != TokenKind::Quoted
-            && text[self.start..self.end].eq_ignore_ascii_case(word.as_bytes())
+        self.kind != TokenKind::Quoted && text[self.start..self.end].eq_ignore_ascii_case(word.as_bytes())
     }
 
     fn text(&self, text: &[u8]) -> String {
@@ -324,11 +252,7 @@ impl Token {
     }
 
     fn word(&self, text: &[u8]) -> String {
-        if self.kind == TokenKind::Quoted {
-            String::new()
-        } else {
-            self.text(text).to_ascii_lowercase()
-        }
+        if self.kind == TokenKind::Quoted { String::new() } else { self.text(text).to_ascii_lowercase() }
     }
 }
 
@@ -342,11 +266,7 @@ struct Tokens<'t> {
 
 impl<'t> Tokens<'t> {
     fn new(text: &'t [u8]) -> Self {
-        Self {
-            text,
-            at: 0,
-            depth: 0,
-        }
+        Self { text, at: 0, depth: 0 }
     }
 
     fn rest(&self) -> &'t [u8] {
@@ -356,17 +276,10 @@ impl<'t> Tokens<'t> {
     fn skip_blanks_and_comments(&mut self) {
         loop {
             let rest = self.rest();
-            if rest
-                .first()
-                .is_some_and(|c| c.is_ascii_whitespace() || *c == 0x0b)
-            {
+            if rest.first().is_some_and(|c| c.is_ascii_whitespace() || *c == 0x0b) {
                 self.at += 1;
-            } else if rest.starts_with(b"--") || rest.starts_with(b"#!") || rest.starts_with(b"# ")
-            {
-                self.at += rest
-                    .iter()
-                    .position(|c| *c == b'\n')
-                    .map_or(rest.len(), |n| n + 1);
+            } else if rest.starts_with(b"--") || rest.starts_with(b"#!") || rest.starts_with(b"# ") {
+                self.at += rest.iter().position(|c| *c == b'\n').map_or(rest.len(), |n| n + 1);
             } else if rest.starts_with(b"/*") {
                 self.at += find(&rest[2..], b"*/").map_or(rest.len(), |n| n + 4);
             } else {
@@ -393,10 +306,7 @@ impl<'t> Tokens<'t> {
     /// The length of `$tag$…$tag$`, if there is one here.
     fn heredoc(&self) -> Option<usize> {
         let rest = self.rest();
-        let tag = rest[1..]
-            .iter()
-            .position(|c| !(c.is_ascii_alphanumeric() || *c == b'_'))?
-            + 2;
+        let tag = rest[1..].iter().position(|c| !(c.is_ascii_alphanumeric() || *c == b'_'))? + 2;
         if rest.get(tag - 1) != Some(&b'$') {
             return None;
         }
@@ -423,10 +333,7 @@ impl Iterator for Tokens<'_> {
             b'\'' | b'"' | b'`' => (TokenKind::Quoted, self.quoted(first)),
             b'$' if let Some(length) = self.heredoc() => (TokenKind::Quoted, length),
             b';' => (TokenKind::Semicolon, 1),
-            c if is_word(c) => (
-                TokenKind::Word,
-                self.rest().iter().take_while(|c| is_word(**c)).count(),
-            ),
+            c if is_word(c) => (TokenKind::Word, self.rest().iter().take_while(|c| is_word(**c)).count()),
             _ => (TokenKind::Other, 1),
         };
         if matches!(first, b')' | b']' | b'}') {
@@ -437,12 +344,7 @@ impl Iterator for Tokens<'_> {
             self.depth += 1;
         }
         self.at = (start + length).min(self.text.len());
-        Some(Token {
-            kind,
-            start,
-            end: self.at,
-            depth,
-        })
+        Some(Token { kind, start, end: self.at, depth })
     }
 }
 
