@@ -7,11 +7,13 @@
 //! 2. `json` or `avro` reads it into a `Node`, a tree that borrows from the payload;
 //! 3. the source's file in `sources` takes the fields it knows, and `properties` writes all others as JSON.
 //!
-//! E-mail addresses, phone numbers and names of persons never reach `properties` or a rejection's `detail`.
+//! E-mail addresses, phone numbers and names of persons never reach `properties`, the page's addresses, an id or a
+//! rejection's `detail`.
 
 mod avro;
 mod fault;
 mod json;
+mod link;
 mod limits;
 mod money;
 mod node;
@@ -24,6 +26,7 @@ mod time;
 
 pub use limits::Limits;
 pub use schema_table::{SchemaError, SchemaTable, missing_confluent_ids};
+pub use text::stored_id;
 
 use schemas::{Event, RawBatch, RawRecord, Reason, Rejection};
 

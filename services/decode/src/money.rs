@@ -7,6 +7,9 @@ use crate::fault::Fault;
 use crate::node::Node;
 use crate::text;
 
+/// The largest amount, more than any company turns over: nine thousand of them still fit into the sum of a column.
+const MAX_MINOR: i64 = 1_000_000_000_000_000;
+
 /// More digits than any amount has; keeps the arithmetic within 128 bits.
 const MAX_DIGITS: usize = 30;
 
@@ -54,8 +57,8 @@ impl<'a> MoneyFields<'a> {
         if !has_value {
             return Ok(Some(Money { minor: 0, currency }));
         }
-        let major = amount(self.value, names.value, exponent, |text| minor_units(text, exponent))?;
-        let minor = amount(self.value_minor, names.value_minor, exponent, |text| minor_units(text, 0))?;
+        let major = amount(self.value, names.value, (&currency, exponent), |text| minor_units(text, exponent))?;
+        let minor = amount(self.value_minor, names.value_minor, (&currency, exponent), |text| minor_units(text, 0))?;
         match (major, minor) {
             (Some(major), Some(minor)) if major != minor => {
                 let detail = format!("`{}` and `{}` contradict one another", names.value, names.value_minor);
@@ -102,7 +105,7 @@ fn currency(node: Node, field: &str) -> Result<(Text, u32), Fault> {
 fn amount(
     node: Node,
     field: &str,
-    exponent: u32,
+    (currency, exponent): (&str, u32),
     read: impl Fn(&str) -> Result<i64, AmountError>,
 ) -> Result<Option<i64>, Fault> {
     if !is_given(&node) {
@@ -118,7 +121,11 @@ fn amount(
         }
         AmountError::TooPrecise if field.ends_with("minor") => invalid(field, "expected a whole number"),
         AmountError::TooPrecise => invalid(field, format!("more decimals than the currency has ({exponent})")),
-        AmountError::TooLarge => invalid(field, "the amount is too large"),
+        AmountError::TooLarge => {
+            let most = MAX_MINOR / 10i64.pow(exponent);
+            let detail = format!("the amount is too large: at most 10^15 minor units, {most} {currency}, are stored");
+            invalid(field, detail)
+        }
     })
 }
 
@@ -169,7 +176,8 @@ fn minor_units(text: &str, exponent: u32) -> Result<i64, AmountError> {
         shift -= 1;
     }
     let signed = if is_negative { -units } else { units };
-    i64::try_from(signed).map_err(|_| AmountError::TooLarge)
+    let fits = |units: &i64| (-MAX_MINOR..=MAX_MINOR).contains(units);
+    i64::try_from(signed).ok().filter(fits).ok_or(AmountError::TooLarge)
 }
 
 fn parse_power(text: &str) -> Result<i64, AmountError> {
@@ -212,8 +220,9 @@ mod tests {
             ("1.2340000", "KWD", 1234),
             ("1e3", "EUR", 100_000),
             ("1.5E-1", "EUR", 15),
-            ("92233720368547758.07", "EUR", i64::MAX),
-            ("-92233720368547758.08", "EUR", i64::MIN),
+            ("10000000000000.00", "EUR", MAX_MINOR),
+            ("-10000000000000", "EUR", -MAX_MINOR),
+            ("1e15", "JPY", MAX_MINOR),
             ("000000000000000000000000000000000001.10", "EUR", 110),
             ("0e99999999999999999999", "EUR", 0),
             (".5", "EUR", 50),
@@ -234,6 +243,10 @@ mod tests {
             ("1e", "EUR", "plain decimal"),
             ("1e+-5", "EUR", "plain decimal"),
             ("NaN", "EUR", "plain decimal"),
+            ("10000000000000.01", "EUR", "too large: at most 10^15 minor units, 10000000000000 EUR, are stored"),
+            ("-10000000000000.01", "EUR", "too large"),
+            ("1000000000000001", "JPY", "too large: at most 10^15 minor units, 1000000000000000 JPY, are stored"),
+            ("92233720368547758.07", "EUR", "too large"),
             ("92233720368547758.08", "EUR", "too large"),
             ("1e99999999999999999999", "EUR", "too large"),
             ("1e-99999999999999999999", "EUR", "more decimals"),
@@ -258,6 +271,7 @@ mod tests {
         };
         let money = Money { minor: 1999, currency: "USD".into() };
         assert_eq!(fields(1999).read(NAMES).unwrap(), Some(money));
+        assert!(fields(i64::MIN).read(NAMES).unwrap_err().detail().contains("too large"));
         assert!(fields(2000).read(NAMES).unwrap_err().detail().contains("contradict"));
     }
 }

@@ -1,5 +1,8 @@
 //! Which members of a record say who somebody is. They must not reach `properties`, which analysts read in the clear.
 
+/// What stands in place of a text that is somebody's e-mail address.
+pub(crate) const WITHHELD: &str = "[withheld]";
+
 /// Objects that describe a person (a form's fields among them), and so hold a `name` that is a person's.
 const PERSONS: [&str; 27] = [
     "account_owner",
@@ -95,14 +98,24 @@ pub(crate) fn is_personal(key: &str, in_person: bool) -> bool {
     })
 }
 
-/// Whether a text is an e-mail address and nothing else.
+/// Whether a text is an e-mail address and nothing else. In what was a link once, the `@` is a `%40`.
 pub(crate) fn is_email_address(text: &str) -> bool {
     let text = text.trim();
-    let Some((local, domain)) = text.split_once('@') else {
+    let Some((local, domain)) = text.split_once('@').or_else(|| text.split_once("%40")) else {
         return false;
     };
     let is_part = |part: &str| !part.is_empty() && !part.contains([' ', '\t', '\n', '/', ',', ';', '@', '<', '>']);
     is_part(local) && is_part(domain) && domain.contains('.') && !domain.starts_with('.') && !domain.ends_with('.')
+}
+
+/// Whether a text is a phone number in its international form and nothing else. Without the plus it would be any number.
+pub(crate) fn is_phone_number(text: &str) -> bool {
+    let Some(number) = text.trim().strip_prefix('+') else {
+        return false;
+    };
+    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    (8..=15).contains(&digits)
+        && number.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b' ' | b'-' | b'.' | b'(' | b')' | b'/'))
 }
 
 /// A quick look that spares most names the split into words: all words above hold one of these pairs of letters.
@@ -224,7 +237,9 @@ mod tests {
 
     #[test]
     fn addresses_are_known_by_their_shape() {
-        assert!(is_email_address(" Jane.Roe+x@example.co.uk "));
+        for text in [" Jane.Roe+x@example.co.uk ", "jane%40example.com"] {
+            assert!(is_email_address(text), "{text}");
+        }
         for text in ["jane@", "@example.com", "a@b", "write to jane@example.com", "https://x.y/@z", "a@b@c.d", "a@.d"] {
             assert!(!is_email_address(text), "{text}");
         }

@@ -4,10 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use crate::node::{Member, Node};
-use crate::personal;
-
-/// What stands in place of a text that is somebody's e-mail address.
-const WITHHELD: &str = "[withheld]";
+use crate::personal::{self, WITHHELD};
 
 /// Writes members as one JSON object, without those that say who somebody is.
 pub(crate) fn write(members: &[Member]) -> String {
@@ -22,6 +19,9 @@ fn object(members: &[Member], is_person: bool, out: &mut String) {
     for (name, value) in members {
         // A boolean says whether, not who: `accepts_email` stays.
         if !matches!(value, Node::Bool(_) | Node::Null) && personal::is_personal(name, is_person) {
+            continue;
+        }
+        if personal::is_email_address(name) {
             continue;
         }
         if !is_first {

@@ -1,7 +1,7 @@
 //! From a tree of fields to an event: one file a source, and what they share.
 
 mod ad_spend;
-mod common;
+mod person_record;
 mod crm;
 mod form;
 mod pos;
@@ -43,7 +43,7 @@ fn readable_event_id(members: &[Member], context: &Context) -> Option<Text> {
     let (_, node) = members.iter().find(|(name, _)| name == "event_id")?;
     match node {
         Node::Text(text) | Node::Number(text) if text.len() <= context.limits.max_identifier_bytes => {
-            Some(Text::new(text.trim()))
+            Some(text::stored_id(text))
         }
         Node::Int(number) => Some(Text::new(number.to_string())),
         _ => None,
@@ -58,6 +58,6 @@ fn event_id(node: Node, context: &Context) -> Result<Text, Fault> {
             let Position { topic_id, partition, offset } = context.position;
             Text::from(format!("{topic_id}/{partition}/{offset}"))
         },
-        |given| Text::new(given.trim()),
+        |given| text::stored_id(&given),
     ))
 }

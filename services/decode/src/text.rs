@@ -7,6 +7,7 @@ use schemas::Text;
 
 use crate::fault::Fault;
 use crate::node::Node;
+use crate::personal::{self, WITHHELD};
 
 /// A text, or a number taken as one (ids are often numbers); `None` when absent or blank.
 pub(crate) fn id<'a>(
@@ -26,10 +27,27 @@ pub(crate) fn id<'a>(
     Ok(Some(text))
 }
 
-/// A short text or number; empty when absent.
+/// An id as it is stored. Ids are kept in the clear and for long, so one that is an e-mail address or a phone number
+/// becomes its hash, by which a repeat is still a repeat.
+pub fn stored_id(id: &str) -> Text {
+    let id = id.trim();
+    if !personal::is_email_address(id) && !personal::is_phone_number(id) {
+        return Text::new(id);
+    }
+    const CONTEXT: &str = "tributary 2026 ids that reach a person";
+    let hash = blake3::Hasher::new_derive_key(CONTEXT).update(id.as_bytes()).finalize().to_hex();
+    Text::from(format!("hash-{}", &hash[..32]))
+}
+
+/// A short text or number; empty when absent. One that is an e-mail address is withheld.
 pub(crate) fn label(node: Node, field: &str) -> Result<Text, Fault> {
     let text = id(node, || field.to_owned(), usize::MAX)?;
-    Ok(text.map_or_else(Text::default, |text| Text::new(text.trim())))
+    Ok(text.map_or_else(Text::default, |text| Text::new(without_address(text.trim()))))
+}
+
+/// The text, unless it is an e-mail address.
+pub(crate) fn without_address(text: &str) -> &str {
+    if personal::is_email_address(text) { WITHHELD } else { text }
 }
 
 /// A text and nothing else; empty when absent.

@@ -2,7 +2,7 @@
 
 use schemas::{Event, Page, Spend, Text, Utm};
 
-use super::common::{is_absent, joined};
+use super::person_record::{is_absent, joined};
 use super::{Context, event_id};
 use crate::fault::Fault;
 use crate::money::{MoneyFields, MoneyNames};

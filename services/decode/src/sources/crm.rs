@@ -3,7 +3,7 @@
 use schemas::Event;
 
 use super::Context;
-use super::common::{Common, OrderFields, event_type, require_person};
+use super::person_record::{OrderFields, PersonRecord, event_type, require_person};
 use crate::fault::Fault;
 use crate::money::MoneyNames;
 use crate::node::{Member, Node};
@@ -13,7 +13,7 @@ const MONEY: MoneyNames = MoneyNames { value: "value", value_minor: "value_minor
 pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event, Fault> {
     let mut order = OrderFields::default();
     let (mut lead_id, mut stage) = (Node::Null, Node::Null);
-    let mut common = Common::sort(members, |_, (name, value)| {
+    let mut record = PersonRecord::sort(members, |_, (name, value)| {
         match name.as_ref() {
             "lead_id" => lead_id = value,
             "stage" => stage = value,
@@ -22,20 +22,20 @@ pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event,
         }
         None
     });
-    let event = common.take_event_type();
+    let event = record.take_event_type();
     if stage.is_null() {
         stage = event;
     } else if !event.is_null() {
-        common.keep("event", event);
+        record.keep("event", event);
     }
-    common.require(&[("lead_id", &lead_id), ("stage", &stage)])?;
+    record.require(&[("lead_id", &lead_id), ("stage", &stage)])?;
     if let Node::Array(_) | Node::Object(_) | Node::Bool(_) = lead_id {
         let detail = format!("expected a text or a number, found {}", lead_id.describe());
         return Err(Fault::invalid("lead_id", detail));
     }
-    common.identify("crm_id", lead_id);
+    record.identify("crm_id", lead_id);
     let event_type = event_type(stage, "stage", context)?;
-    let mut event = common.into_event(context, event_type)?;
+    let mut event = record.into_event(context, event_type)?;
     event.order = order.read("opportunity_id", MONEY, false, context)?;
     require_person(event)
 }

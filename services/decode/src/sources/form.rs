@@ -3,16 +3,16 @@
 use schemas::{Event, Text};
 
 use super::Context;
-use super::common::{Common, event_type, is_absent, require_person};
+use super::person_record::{PersonRecord, event_type, is_absent, require_person};
 use crate::fault::Fault;
 use crate::node::Member;
 
 const DEFAULT_EVENT: Text = Text::const_new("form_submitted");
 
 pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event, Fault> {
-    let mut common = Common::sort(members, |_, member| Some(member));
-    let event = common.take_event_type();
-    common.require(&[])?;
+    let mut record = PersonRecord::sort(members, |_, member| Some(member));
+    let event = record.take_event_type();
+    record.require(&[])?;
     let event_type = if is_absent(&event) { DEFAULT_EVENT } else { event_type(event, "event", context)? };
-    require_person(common.into_event(context, event_type)?)
+    require_person(record.into_event(context, event_type)?)
 }

@@ -4,7 +4,7 @@
 use schemas::{Event, RawIdentifier, Text};
 
 use super::Context;
-use super::common::{Common, OrderFields, event_type, is_absent};
+use super::person_record::{OrderFields, PersonRecord, event_type, is_absent};
 use crate::fault::Fault;
 use crate::money::MoneyNames;
 use crate::node::{Member, Node};
@@ -15,7 +15,7 @@ const MONEY: MoneyNames = MoneyNames { value: "value", value_minor: "value_minor
 pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event, Fault> {
     let mut order = OrderFields::default();
     let (mut transaction_id, mut original, mut kind) = (Node::Null, Node::Null, Node::Null);
-    let mut common = Common::sort(members, |_, (name, value)| {
+    let mut record = PersonRecord::sort(members, |_, (name, value)| {
         match name.as_ref() {
             "transaction_id" => transaction_id = value,
             "original_transaction_id" => original = value,
@@ -24,13 +24,13 @@ pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event,
         }
         None
     });
-    let event = common.take_event_type();
+    let event = record.take_event_type();
     if kind.is_null() {
         kind = event;
     } else if !event.is_null() {
-        common.keep("event", event);
+        record.keep("event", event);
     }
-    common.require(&[("transaction_id", &transaction_id), ("type", &kind)])?;
+    record.require(&[("transaction_id", &transaction_id), ("type", &kind)])?;
     if !order.money.has_value() {
         return Err(Fault::missing("value"));
     }
@@ -43,14 +43,14 @@ pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event,
     if is_refund && !is_absent(&original) {
         // A refund refers to the sale it takes back; its own number is kept beside.
         order.order_id = original;
-        common.keep("transaction_id", transaction_id);
+        record.keep("transaction_id", transaction_id);
     } else {
         if !original.is_null() {
-            common.keep("original_transaction_id", original);
+            record.keep("original_transaction_id", original);
         }
         order.order_id = transaction_id;
     }
-    let mut event = common.into_event(context, event_type)?;
+    let mut event = record.into_event(context, event_type)?;
     event.order = order.read("original_transaction_id", MONEY, is_refund, context)?;
     if event.identifiers.is_empty() {
         let kind = Text::const_new("transaction_id");

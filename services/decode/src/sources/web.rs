@@ -3,7 +3,7 @@
 use schemas::Event;
 
 use super::Context;
-use super::common::{Common, OrderFields, event_type, require_person};
+use super::person_record::{OrderFields, PersonRecord, event_type, require_person};
 use crate::fault::Fault;
 use crate::money::MoneyNames;
 use crate::node::Member;
@@ -13,9 +13,9 @@ const MONEY: MoneyNames =
 
 pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event, Fault> {
     let mut order = OrderFields::default();
-    let mut common = Common::sort(members, |common, (name, value)| match name.as_ref() {
+    let mut record = PersonRecord::sort(members, |record, (name, value)| match name.as_ref() {
         "order" => {
-            common.open("order", value, |_, (name, value)| {
+            record.open("order", value, |_, (name, value)| {
                 if name == "order_id" {
                     order.order_id = value;
                     return None;
@@ -26,11 +26,11 @@ pub(super) fn assemble(members: Vec<Member>, context: &Context) -> Result<Event,
         }
         _ => Some((name, value)),
     });
-    let event = common.take_event_type();
-    common.require(&[("event", &event)])?;
+    let event = record.take_event_type();
+    record.require(&[("event", &event)])?;
     let event_type = event_type(event, "event", context)?;
     let is_refund = event_type.ends_with("refunded") || event_type.ends_with("refund");
-    let mut event = common.into_event(context, event_type)?;
+    let mut event = record.into_event(context, event_type)?;
     event.order = order.read("order.order_id", MONEY, is_refund, context)?;
     require_person(event)
 }

@@ -8,7 +8,7 @@ use super::{Context, event_id};
 use crate::fault::Fault;
 use crate::money::{MoneyFields, MoneyNames};
 use crate::node::{Member, Node, ObjectBuilder};
-use crate::{personal, properties, text, time};
+use crate::{link, personal, properties, text, time};
 
 /// Types of identifiers that have a field of their own; others come in `identifiers`.
 const IDENTIFIER_TYPES: [&str; 8] =
@@ -16,7 +16,7 @@ const IDENTIFIER_TYPES: [&str; 8] =
 
 /// A record's fields, sorted out by name but not yet read.
 #[derive(Debug, Default)]
-pub(super) struct Common<'a> {
+pub(super) struct PersonRecord<'a> {
     event_id: Node<'a>,
     event: Node<'a>,
     event_type: Node<'a>,
@@ -66,19 +66,19 @@ pub(super) struct OrderFields<'a> {
     pub(super) money: MoneyFields<'a>,
 }
 
-impl<'a> Common<'a> {
+impl<'a> PersonRecord<'a> {
     /// Sorts members by name. `own` sees each first and gives back those that are none of the source's own.
     pub(super) fn sort(
         members: Vec<Member<'a>>,
-        mut own: impl FnMut(&mut Common<'a>, Member<'a>) -> Option<Member<'a>>,
-    ) -> Common<'a> {
-        let mut common = Common::default();
+        mut own: impl FnMut(&mut PersonRecord<'a>, Member<'a>) -> Option<Member<'a>>,
+    ) -> PersonRecord<'a> {
+        let mut record = PersonRecord::default();
         for member in members {
-            if let Some(member) = own(&mut common, member) {
-                common.place(member);
+            if let Some(member) = own(&mut record, member) {
+                record.place(member);
             }
         }
-        common
+        record
     }
 
     /// Keeps a member for `properties`.
@@ -179,18 +179,18 @@ impl<'a> Common<'a> {
             "event_time" => self.event_time = value,
             "user_agent" => self.user_agent = value,
             "ip" => self.ip = value,
-            "page" => self.open("page", value, |common, member| common.page.take(member)),
-            "utm" => self.open("utm", value, |common, member| common.utm.take(member)),
-            "properties" => self.open("properties", value, |common, member| {
-                common.given_properties.push(member);
+            "page" => self.open("page", value, |record, member| record.page.take(member)),
+            "utm" => self.open("utm", value, |record, member| record.utm.take(member)),
+            "properties" => self.open("properties", value, |record, member| {
+                record.given_properties.push(member);
                 None
             }),
-            "identifiers" => self.open("identifiers", value, |common, (kind, value)| {
-                common.identifiers.push(Named { container: "identifiers.", kind, value });
+            "identifiers" => self.open("identifiers", value, |record, (kind, value)| {
+                record.identifiers.push(Named { container: "identifiers.", kind, value });
                 None
             }),
-            "customer" => self.open("customer", value, |common, member| common.place_person("customer.", member)),
-            "requester" => self.open("requester", value, |common, member| common.place_person("requester.", member)),
+            "customer" => self.open("customer", value, |record, member| record.place_person("customer.", member)),
+            "requester" => self.open("requester", value, |record, member| record.place_person("requester.", member)),
             key if IDENTIFIER_TYPES.contains(&key) => {
                 self.identifiers.push(Named { container: "", kind: name, value });
             }
@@ -227,9 +227,9 @@ impl<'a> PageFields<'a> {
 
     fn read(self) -> Result<Page, Fault> {
         Ok(Page {
-            url: text::free(self.url, "page.url")?.into_owned(),
-            title: text::free(self.title, "page.title")?.into_owned(),
-            referrer: text::free(self.referrer, "page.referrer")?.into_owned(),
+            url: link::without_persons(&text::free(self.url, "page.url")?),
+            title: text::without_address(&text::free(self.title, "page.title")?).to_owned(),
+            referrer: link::without_persons(&text::free(self.referrer, "page.referrer")?),
         })
     }
 }
@@ -290,7 +290,7 @@ impl<'a> OrderFields<'a> {
         }
         let (minor, currency) = money.map_or((0, Text::default()), |money| (money.minor, money.currency));
         let value_minor = if is_refund && minor > 0 { -minor } else { minor };
-        let order_id = order_id.map_or_else(Text::default, |id| Text::new(id.trim()));
+        let order_id = order_id.map_or_else(Text::default, |id| text::stored_id(&id));
         Ok(Some(Order { order_id, value_minor, currency }))
     }
 }
