@@ -32,7 +32,12 @@ impl Store {
     pub async fn migrate(&self) -> Result<Vec<String>> {
         self.check_ttl_names()?;
         let database = self.database();
-        self.run_ddl(&format!("CREATE DATABASE IF NOT EXISTS {database}")).await?;
+        // Who may not create databases can still be given one.
+        let exists = "SELECT count() FROM system.databases WHERE name = {database:String}";
+        let ask = || self.pool().query_raw(exists).param("database", database).fetch_one::<u64>();
+        if self.read("looking for the database", ask).await? == 0 {
+            self.run_ddl(&format!("CREATE DATABASE IF NOT EXISTS {database}")).await?;
+        }
         self.run_ddl(&format!(
             "CREATE TABLE IF NOT EXISTS {database}.schema_migrations (version UInt32, name String, \
              checksum UInt64, applied_at DateTime DEFAULT now()) \
