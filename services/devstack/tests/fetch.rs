@@ -89,9 +89,9 @@ fn jars_that_are_not_the_pinned_ones_are_refused() {
 #[test]
 fn maven_without_a_network_is_said_so() {
     let bench = Bench::new();
-    bench.program("mvn", "echo '[INFO] Scanning'; echo '[ERROR] Unknown host repo.maven.apache.org'; exit 1");
+    bench.program("mvn", "echo '[INFO] Scanning'; echo '[ERROR] Unknown host jars.example'; exit 1");
     let error = bench.cache().kafka().unwrap_err().to_string();
-    assert!(error.starts_with("could not fetch Apache Kafka 4.3.1: [ERROR] Unknown host repo.maven"), "{error}");
+    assert!(error.starts_with("could not fetch Apache Kafka 4.3.1: [ERROR] Unknown host jars.example"), "{error}");
 }
 
 #[test]
@@ -112,6 +112,16 @@ fn a_whole_part_is_not_fetched_again() {
     let library = bench.root().join("chdb-26.7.3-stable.1-linux-x64-gnu/libchdb.so");
     sparse(&library, 566_330_096);
     assert_eq!(bench.cache().chdb().unwrap(), library);
+}
+
+#[test]
+fn a_missing_program_is_named_with_its_package() {
+    let bench = Bench::new();
+    let error = bench.cache().chdb().unwrap_err().to_string();
+    assert!(error.starts_with("npm is missing: install npm"), "{error}");
+    bench.program("java", "echo 'openjdk version \"17.0.2\"' >&2");
+    let error = bench.cache().kafka().unwrap_err().to_string();
+    assert!(error.starts_with("mvn is missing: install Apache Maven"), "{error}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use stream::Follower;
 
+use crate::engine::Stuck;
 use crate::metrics::Totals;
 
 /// One screen's worth of a resolver process.
@@ -59,6 +60,7 @@ pub(crate) struct Health {
     pub(crate) graph: Arc<identity::Graph>,
     pub(crate) follower: Follower,
     pub(crate) store: store::Store,
+    pub(crate) stuck: Stuck,
     pub(crate) owned: Vec<(&'static str, Arc<AtomicUsize>)>,
     pub(crate) totals: Arc<Totals>,
 }
@@ -71,6 +73,7 @@ impl Health {
             obstacles.push(format!("the identity log is being replayed, {} messages to go", self.follower.lag()));
         }
         obstacles.extend(self.follower.failure().map(|error| error.to_string()));
+        obstacles.extend(self.stuck.sentences());
         let clickhouse = self.store.health().borrow().clone();
         if clickhouse.retrying > 0 {
             obstacles.push(format!("clickhouse: {}", clickhouse.last_error.unwrap_or_default()));

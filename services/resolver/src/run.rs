@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::backoff::until_answered;
-use crate::engine::{Cpu, Group, GroupSettings, Limits, Pipeline};
+use crate::engine::{Cpu, Group, GroupSettings, Limits, Pipeline, Stuck};
 use crate::health::Health;
 use crate::metrics::{GraphGauges, Recorder, Totals, name};
 use crate::pipelines::attribution::Attribution;
@@ -83,6 +83,7 @@ struct Parts {
     totals: Arc<Totals>,
     caught_up: Arc<AtomicBool>,
     owned: [Arc<AtomicUsize>; 3],
+    stuck: Stuck,
     dictionary: DictionaryReloader,
 }
 
@@ -130,6 +131,7 @@ impl Parts {
             totals: Arc::default(),
             caught_up: Arc::default(),
             owned: Default::default(),
+            stuck: Stuck::default(),
             sources: infos,
             settings,
             shutdown,
@@ -155,6 +157,7 @@ impl Parts {
             graph: Arc::clone(&self.graph),
             follower: self.follower.clone(),
             store: self.store.clone(),
+            stuck: self.stuck.clone(),
             owned: names.into_iter().zip(self.owned.iter().map(Arc::clone)).collect(),
             totals: Arc::clone(&self.totals),
         });
@@ -199,6 +202,7 @@ impl Parts {
             settings: GroupSettings::new(limits, config.lease_ms, sources),
             shutdown: self.shutdown.clone(),
             owned: Arc::clone(&self.owned[index]),
+            stuck: self.stuck.clone(),
         })
     }
 

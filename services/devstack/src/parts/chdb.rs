@@ -9,7 +9,6 @@ use std::time::Duration;
 use flate2::read::GzDecoder;
 use sha2::{Digest, Sha512};
 
-use super::download::download;
 use super::machine::Machine;
 use super::{differs, hex, not_fetched};
 use crate::error::{Error, FileContext, Result};
@@ -26,7 +25,6 @@ const NAME: &str = "the embedded ClickHouse engine 26.7.3";
 /// A package as it was published.
 struct Package {
     name: &'static str,
-    url: &'static str,
     bytes: u64,
     library_bytes: u64,
     /// The SHA-512 that the registry publishes, here in hexadecimal.
@@ -35,7 +33,6 @@ struct Package {
 
 const PINNED: Package = Package {
     name: "@chdb/lib-linux-x64-gnu@26.7.3-stable.1",
-    url: "https://registry.npmjs.org/@chdb/lib-linux-x64-gnu/-/lib-linux-x64-gnu-26.7.3-stable.1.tgz",
     bytes: 177_817_999,
     library_bytes: 566_330_096,
     digest: "5cff7b98caa7739b59a4a432c11f0dedc2d3b073624e61ebdf4a42e66ce8de35\
@@ -56,15 +53,11 @@ pub(super) fn fetch(machine: &Machine, folder: &Path, progress: Progress) -> Res
     fs::remove_dir_all(&scratch).during("remove", &scratch)
 }
 
-/// By npm, which knows the user's registry, proxy and certificates; without it, from the public registry.
+/// By npm, which knows the user's registry, proxy and certificates.
 fn fetch_package(machine: &Machine, scratch: &Path, progress: Progress) -> Result<PathBuf> {
-    let mut meter = progress.bytes(&format!("fetching {NAME}"), PINNED.bytes);
-    if let Some(npm) = machine.find("npm") {
-        return pack(machine, &npm, scratch, meter);
-    }
-    let package = scratch.join("package.tgz");
-    download(NAME, PINNED.url, &package, |bytes| meter.set(bytes))?;
-    Ok(package)
+    let npm = machine.npm(progress)?;
+    let meter = progress.bytes(&format!("fetching {NAME}"), PINNED.bytes);
+    pack(machine, &npm, scratch, meter)
 }
 
 fn pack(machine: &Machine, npm: &Path, download: &Path, meter: Meter) -> Result<PathBuf> {
@@ -192,8 +185,7 @@ mod tests {
         archive.append_data(&mut header, format!("package/{name}"), content).unwrap();
         let bytes = archive.into_inner().unwrap().finish().unwrap();
         let digest = hex(&Sha512::digest(&bytes)).leak();
-        let pinned =
-            Package { name: "pinned", url: "", bytes: bytes.len() as u64, library_bytes: content.len() as u64, digest };
+        let pinned = Package { name: "pinned", bytes: bytes.len() as u64, library_bytes: content.len() as u64, digest };
         (bytes, pinned)
     }
 

@@ -7,7 +7,6 @@ use std::process::Stdio;
 
 use sha2::{Digest, Sha256};
 
-use super::download::download;
 use super::machine::Machine;
 use super::{differs, hex, not_fetched};
 use crate::error::{Error, FileContext, Result};
@@ -23,8 +22,6 @@ const NAME: &str = "Apache Kafka 4.3.1";
 const POM: &str = include_str!("../../parts/kafka-pom.xml");
 /// What `sha256sum` prints for the jars in a repository.
 const DIGESTS: &str = include_str!("../../parts/kafka-4.3.1.sha256");
-/// Where Maven would fetch them too, were it not told otherwise.
-const REPOSITORY: &str = "https://repo1.maven.org/maven2";
 /// Pinned, since Debian's Maven would choose one of 2012 by itself.
 const GOAL: &str = "org.apache.maven.plugins:maven-dependency-plugin:3.8.1:copy-dependencies";
 
@@ -33,24 +30,13 @@ pub(super) fn is_complete(folder: &Path) -> bool {
     folder.is_dir() && verify(folder).is_ok()
 }
 
-/// Lets Maven resolve and copy the jars into `folder` (it knows the user's mirrors), else fetches them one by one; checks them.
+/// Lets Maven, which knows the user's mirrors, resolve and copy the jars into `folder`; checks them.
 pub(super) fn fetch(machine: &Machine, folder: &Path, progress: Progress) -> Result<()> {
     machine.java(progress)?;
+    let maven = machine.maven(progress)?;
     let meter = progress.pieces(&format!("fetching {NAME} (44 MB)"), jars().count() as u64);
-    match machine.find("mvn") {
-        Some(maven) => copy_dependencies(machine, &maven, folder, meter)?,
-        None => download_jars(folder, meter)?,
-    }
+    copy_dependencies(machine, &maven, folder, meter)?;
     verify(folder)
-}
-
-fn download_jars(folder: &Path, mut meter: Meter) -> Result<()> {
-    for (done, jar) in jars().enumerate() {
-        let url = format!("{REPOSITORY}/{}", jar.path);
-        download(NAME, &url, &folder.join(jar.file_name()), |_| {})?;
-        meter.set(done as u64 + 1);
-    }
-    Ok(())
 }
 
 fn copy_dependencies(machine: &Machine, maven: &Path, folder: &Path, mut meter: Meter) -> Result<()> {

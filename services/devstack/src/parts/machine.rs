@@ -9,10 +9,36 @@ use crate::error::{Error, Result};
 use crate::progress::Progress;
 
 const OLDEST_JAVA: u32 = 17;
-/// Debian packages that bring a Java of that age or newer; the first that exists is installed.
-const JAVA_PACKAGES: [&str; 3] = ["openjdk-21-jre-headless", "openjdk-17-jre-headless", "openjdk-25-jre-headless"];
-const INSTALL_JAVA: &str = "install a Java runtime of version 17 or newer \
-    (Debian and Ubuntu: `apt-get install openjdk-17-jre-headless`)";
+
+/// A program that fetching or running a part needs.
+struct Tool {
+    program: &'static str,
+    name: &'static str,
+    /// What users are told to install.
+    remedy: &'static str,
+    /// Debian packages that bring it; the first that exists is installed.
+    packages: &'static [&'static str],
+}
+
+const JAVA: Tool = Tool {
+    program: "java",
+    name: "Java",
+    remedy: "install a Java runtime of version 17 or newer \
+        (Debian and Ubuntu: `apt-get install openjdk-17-jre-headless`)",
+    packages: &["openjdk-21-jre-headless", "openjdk-17-jre-headless", "openjdk-25-jre-headless"],
+};
+const MAVEN: Tool = Tool {
+    program: "mvn",
+    name: "Apache Maven",
+    remedy: "install Apache Maven, which fetches Kafka's jars (Debian and Ubuntu: `apt-get install maven`)",
+    packages: &["maven"],
+};
+const NPM: Tool = Tool {
+    program: "npm",
+    name: "npm",
+    remedy: "install npm, which fetches the embedded ClickHouse engine (Debian and Ubuntu: `apt-get install npm`)",
+    packages: &["npm"],
+};
 
 /// Where programs are looked for, and whether missing ones may be installed.
 #[derive(Debug, Clone)]
@@ -46,16 +72,30 @@ impl Machine {
 
     /// A `java` that is new enough, installed if need be and possible.
     pub(crate) fn java(&self, progress: Progress) -> Result<PathBuf> {
-        if let Some(java) = self.recent_java() {
-            return Ok(java);
+        self.tool(&JAVA, || self.recent_java(), progress)
+    }
+
+    /// Apache Maven, which knows the user's mirrors; installed if need be and possible.
+    pub(crate) fn maven(&self, progress: Progress) -> Result<PathBuf> {
+        self.tool(&MAVEN, || self.find(MAVEN.program), progress)
+    }
+
+    /// npm, which knows the user's registry; installed if need be and possible.
+    pub(crate) fn npm(&self, progress: Progress) -> Result<PathBuf> {
+        self.tool(&NPM, || self.find(NPM.program), progress)
+    }
+
+    fn tool(&self, tool: &Tool, find: impl Fn() -> Option<PathBuf>, progress: Progress) -> Result<PathBuf> {
+        if let Some(found) = find() {
+            return Ok(found);
         }
-        let missing = |remedy: String| Error::Missing { program: "java".to_owned(), remedy };
+        let missing = |remedy: String| Error::Missing { program: tool.program.to_owned(), remedy };
         let Some(apt) = self.find("apt-get").filter(|_| self.may_install) else {
-            return Err(missing(INSTALL_JAVA.to_owned()));
+            return Err(missing(tool.remedy.to_owned()));
         };
-        progress.say("Java is missing: installing it with apt-get …");
-        let words = self.install(&apt)?;
-        self.recent_java().ok_or_else(|| missing(format!("`apt-get install` failed ({words}); {INSTALL_JAVA}")))
+        progress.say(format!("{} is missing: installing it with apt-get …", tool.name));
+        let words = self.install(&apt, tool.packages)?;
+        find().ok_or_else(|| missing(format!("`apt-get install` failed ({words}); {}", tool.remedy)))
     }
 
     fn recent_java(&self) -> Option<PathBuf> {
@@ -83,8 +123,8 @@ impl Machine {
         Err(Error::Platform { found })
     }
 
-    /// Lets apt-get install Java; returns its last words, which matter when that brought none.
-    fn install(&self, apt: &Path) -> Result<String> {
+    /// Lets apt-get install the first package that it knows; returns its last words, which matter when that brought none.
+    fn install(&self, apt: &Path, packages: &[&str]) -> Result<String> {
         let run = |arguments: &[&str]| {
             let mut command = self.command(apt);
             command.args(["-y", "-q"]).args(arguments).env("DEBIAN_FRONTEND", "noninteractive");
@@ -92,7 +132,7 @@ impl Machine {
         };
         run(&["update"])?;
         let mut words = String::new();
-        for package in JAVA_PACKAGES {
+        for package in packages {
             let output = run(&["install", "--no-install-recommends", package])?;
             words = last_words(&output.stderr);
             if output.status.success() {

@@ -3,7 +3,6 @@
 mod chdb;
 mod kafka;
 mod kafka_tool;
-mod download;
 mod machine;
 
 use std::fs::{self, File};

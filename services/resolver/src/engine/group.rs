@@ -8,9 +8,9 @@ use stream::{ConsumerEvent, ConsumerHandle, Epoch, PartitionId, StreamError, Top
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
-use super::Limits;
 use super::partition::{Inbound, PartitionTask};
 use super::pipeline::{Assignment, Pipeline};
+use super::{Limits, Stuck};
 use crate::{ResolverError, Result, Shutdown};
 
 /// What a group's partitions have in common.
@@ -34,6 +34,8 @@ pub(crate) struct Group<P: Pipeline> {
     pub(crate) shutdown: Shutdown,
     /// Partitions that this process owns now, for the status page.
     pub(crate) owned: Arc<AtomicUsize>,
+    /// Partitions that cannot be read, for the status page.
+    pub(crate) stuck: Stuck,
 }
 
 struct Owned {
@@ -86,6 +88,16 @@ impl<P: Pipeline> Group<P> {
         }
     }
 
+    fn assignment(&self, partition: PartitionId) -> Option<Assignment> {
+        let index = usize::from(partition.topic_index);
+        Some(Assignment {
+            topic: self.topics.get(index)?.clone(),
+            topic_index: partition.topic_index,
+            partition: partition.partition,
+            source: self.settings.sources.get(index).copied().unwrap_or(Source::Web),
+        })
+    }
+
     fn on_event(
         &self,
         event: ConsumerEvent,
@@ -94,24 +106,11 @@ impl<P: Pipeline> Group<P> {
     ) -> Result<()> {
         match event {
             ConsumerEvent::Assigned { partition, epoch, committed, low, high } => {
-                let Some(topic) = self.topics.get(usize::from(partition.topic_index)) else {
-                    return Ok(());
-                };
+                let Some(assignment) = self.assignment(partition) else { return Ok(()) };
                 tracing::info!(
-                    pipeline = P::NAME, topic = %topic.name, partition = partition.partition, epoch,
+                    pipeline = P::NAME, topic = %assignment.topic.name, partition = partition.partition, epoch,
                     committed = committed.as_ref().map(|committed| committed.offset), low, high, "partition assigned"
                 );
-                let assignment = Assignment {
-                    topic: topic.clone(),
-                    topic_index: partition.topic_index,
-                    partition: partition.partition,
-                    source: self
-                        .settings
-                        .sources
-                        .get(usize::from(partition.topic_index))
-                        .copied()
-                        .unwrap_or(Source::Web),
-                };
                 let (inbox, receiver) = unbounded_channel();
                 let task = PartitionTask {
                     pipeline: Arc::clone(&self.pipeline),
@@ -129,11 +128,13 @@ impl<P: Pipeline> Group<P> {
             ConsumerEvent::Revoked { partition, epoch, lost } => {
                 tracing::info!(pipeline = P::NAME, ?partition, epoch, lost, "partition taken away");
                 // In-flight work is dropped at once: its announcement lets the next owner replay it.
+                self.stuck.clear(P::NAME, partition);
                 if let Some(gone) = owned.remove(&(partition, epoch)) {
                     gone.abort.abort();
                 }
             }
             ConsumerEvent::Records { partition, epoch, records, bytes } => {
+                self.stuck.clear(P::NAME, partition);
                 if let Some(task) = owned.get(&(partition, epoch)) {
                     // A closed inbox means that the task has ended; its end is handled as such.
                     let _ = task.inbox.send(Inbound::Records(records, bytes));
@@ -150,6 +151,11 @@ impl<P: Pipeline> Group<P> {
                 partition: Some(_), error: error @ StreamError::OffsetOutOfRange { .. }, ..
             } => {
                 return Err(error.into());
+            }
+            ConsumerEvent::Error { partition: Some((partition, _)), error, .. } => {
+                let topic = self.topics.get(usize::from(partition.topic_index)).map_or("", |topic| &topic.name);
+                let said = format!("{topic} partition {} cannot be read: {error}", partition.partition);
+                self.stuck.set(P::NAME, partition, said);
             }
             ConsumerEvent::Error { partition, error, .. } => {
                 tracing::warn!(pipeline = P::NAME, ?partition, %error, "the consumer reports an error and goes on");

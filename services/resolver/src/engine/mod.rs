@@ -7,8 +7,10 @@ mod group;
 mod partition;
 mod collector;
 mod cpu;
+mod stuck;
 
 pub(crate) use collector::Limits;
 pub(crate) use cpu::Cpu;
 pub(crate) use group::{Group, GroupSettings};
 pub(crate) use pipeline::{Assignment, Pipeline, SendMode};
+pub(crate) use stuck::Stuck;
