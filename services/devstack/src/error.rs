@@ -95,6 +95,15 @@ pub enum Error {
         /// The flag that moves the part.
         flag: &'static str,
     },
+    /// Both parts were asked to listen on one port.
+    #[error(
+        "Kafka and ClickHouse cannot both listen on port {port}: \
+         choose different ones with --kafka-port and --clickhouse-port"
+    )]
+    SamePort {
+        /// The port.
+        port: u16,
+    },
     /// A part runs already, elsewhere than was asked for.
     #[error(
         "{part} of this stack already runs on port {running} and {asked} was asked for: run `tributary dev down` first"

@@ -43,6 +43,18 @@ pub(crate) fn answers(part: Part, address: &str) -> Result<(), String> {
     }
 }
 
+/// The port of an address that names one server on this machine.
+pub(crate) fn local_port(part: Part, address: &str) -> Option<u16> {
+    let url = match part {
+        Part::Kafka => Url::parse(&format!("kafka://{}", address.trim())),
+        Part::ClickHouse => Url::parse(address.trim()),
+    };
+    let url = url.ok()?;
+    let is_local = matches!(url.host_str()?, "127.0.0.1" | "localhost");
+    let port = url.port_or_known_default()?;
+    (is_local && url.scheme() != "https").then_some(port)
+}
+
 fn connect(address: &str) -> Result<(), String> {
     const PATIENCE: Duration = Duration::from_secs(5);
     let resolved = address.to_socket_addrs().map_err(|error| error.to_string())?;
@@ -78,6 +90,20 @@ mod tests {
     fn credentials_are_never_shown() {
         assert_eq!(without_credentials("https://me:secret@ch.example:8443/?password=x"), "https://ch.example:8443");
         assert_eq!(without_credentials("kafka-1:9092,kafka-2:9092"), "kafka-1:9092,kafka-2:9092");
+    }
+
+    #[test]
+    fn ports_of_this_machine_are_read_from_addresses() {
+        let kafka = |address| local_port(Part::Kafka, address);
+        assert_eq!((kafka("127.0.0.1:9092"), kafka(" localhost:9092 ")), (Some(9092), Some(9092)));
+        for other in ["", "127.0.0.1", "kafka-1:9092", "127.0.0.1:9092,127.0.0.1:9093", "10.0.0.1:9092"] {
+            assert_eq!(kafka(other), None, "{other}");
+        }
+        let clickhouse = |address| local_port(Part::ClickHouse, address);
+        assert_eq!((clickhouse("http://127.0.0.1:8123/"), clickhouse("http://localhost")), (Some(8123), Some(80)));
+        for other in ["127.0.0.1:8123", "https://localhost:8443", "http://ch.example:8123"] {
+            assert_eq!(clickhouse(other), None, "{other}");
+        }
     }
 
     #[test]

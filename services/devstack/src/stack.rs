@@ -138,31 +138,33 @@ impl Stack {
         for part in external {
             self.require_external(part)?;
         }
-        let mut awaited = Vec::new();
+        let first_new = started.len();
         for part in own {
-            if let Recorded::Alive(running) = Running::recorded(&self.pid_file(part)) {
-                self.say_already(part, memory, running)?;
-                awaited.push((part, running));
-                continue;
+            if !self.runs_already(part, memory)? {
+                started.push((part, self.launch(part, memory)?));
             }
-            let running = self.launch(part, memory)?;
-            started.push((part, running));
-            awaited.push((part, running));
         }
-        for (part, running) in awaited {
-            self.wait(part, memory, running)?;
+        for (part, running) in &started[first_new..] {
+            self.wait(*part, memory, *running)?;
         }
         Ok(())
     }
 
-    fn say_already(&self, part: Part, memory: &Memory, running: Running) -> Result<()> {
+    /// Whether a part runs and answers. One that was killed a moment ago may look alive and then end.
+    fn runs_already(&self, part: Part, memory: &Memory) -> Result<bool> {
+        let Recorded::Alive(running) = Running::recorded(&self.pid_file(part)) else {
+            return Ok(false);
+        };
         let (asked, port) = (self.asked_port(part), memory.port(part));
         if asked != 0 && asked != port {
             return Err(Error::OtherPort { part: part.name(), running: port, asked });
         }
+        if !self.answers_in_time(part, memory, running)? {
+            return Ok(false);
+        }
         let sentence = format!("{} already runs on 127.0.0.1:{port} (pid {})", part.name(), running.pid);
         self.options.progress.say(sentence);
-        Ok(())
+        Ok(true)
     }
 
     fn launch(&self, part: Part, memory: &Memory) -> Result<Running> {
@@ -190,22 +192,30 @@ impl Stack {
 
     /// Waits until a started part answers, it ends, or patience does.
     fn wait(&self, part: Part, memory: &Memory, running: Running) -> Result<()> {
+        if self.answers_in_time(part, memory, running)? {
+            return Ok(());
+        }
+        let _ = fs::remove_file(self.pid_file(part));
+        let log = self.log(part);
+        Err(Error::Died { part: part.name(), tail: process::tail(&log), log })
+    }
+
+    /// Waits until a part answers, or it ends and the answer is no. Silence beyond patience is an error, and its end.
+    fn answers_in_time(&self, part: Part, memory: &Memory, running: Running) -> Result<bool> {
         let patience = self.options.patience;
         let begun = Instant::now();
-        let log = self.log(part);
         while !answers(part, memory) {
             if !running.is_alive() {
-                let _ = fs::remove_file(self.pid_file(part));
-                return Err(Error::Died { part: part.name(), tail: process::tail(&log), log });
+                return Ok(false);
             }
             if begun.elapsed() > patience {
                 running.signal(libc::SIGKILL);
                 let _ = fs::remove_file(self.pid_file(part));
-                return Err(Error::Silent { part: part.name(), seconds: patience.as_secs(), log });
+                return Err(Error::Silent { part: part.name(), seconds: patience.as_secs(), log: self.log(part) });
             }
             std::thread::sleep(Duration::from_millis(50));
         }
-        Ok(())
+        Ok(true)
     }
 
     fn stop_all(&self) -> Result<()> {
@@ -234,12 +244,17 @@ impl Stack {
             None => Memory::new(ClickHouse::preferred(&self.cache))?,
         };
         // A part that runs stays where it is; `say_already` tells when that is not where it was asked for.
-        let runs = |part| matches!(Running::recorded(&self.pid_file(part)), Recorded::Alive(_));
-        if options.kafka_port != 0 && !runs(Part::Kafka) {
+        // One that is the user's own server takes no port: remembered, it would look like ours.
+        let moves = |part| self.asked_port(part) != 0 && self.external(part).is_none() && !self.runs(part);
+        if moves(Part::Kafka) {
             memory.kafka_port = options.kafka_port;
         }
-        if options.clickhouse_port != 0 && !runs(Part::ClickHouse) {
+        if moves(Part::ClickHouse) {
             memory.clickhouse_port = options.clickhouse_port;
+        }
+        let is_own = |part: &Part| self.external(*part).is_none() && options.parts.contains(part);
+        if memory.kafka_port == memory.clickhouse_port && Part::ALL.iter().all(is_own) {
+            return Err(Error::SamePort { port: memory.kafka_port });
         }
         memory.save(&options.state_dir)?;
         Ok(memory)
@@ -307,11 +322,21 @@ impl Stack {
         }
     }
 
+    /// The user's own server for a part, if the environment names one. `dev env` puts this stack's addresses there as
+    /// well: they are no other server's, unless somebody else answers there.
     fn external(&self, part: Part) -> Option<&str> {
-        match part {
+        let address = match part {
             Part::Kafka => self.options.brokers.as_deref(),
             Part::ClickHouse => self.options.clickhouse_url.as_deref(),
-        }
+        }?;
+        let names_this_stack =
+            self.remembered().is_some_and(|memory| external::local_port(part, address) == Some(memory.port(part)));
+        let is_own = names_this_stack && (self.runs(part) || external::answers(part, address).is_err());
+        (!is_own).then_some(address)
+    }
+
+    fn runs(&self, part: Part) -> bool {
+        matches!(Running::recorded(&self.pid_file(part)), Recorded::Alive(_))
     }
 
     fn require_external(&self, part: Part) -> Result<()> {

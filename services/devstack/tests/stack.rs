@@ -90,8 +90,9 @@ fn stand_in_for_clickhouse() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port.parse().unwrap())).unwrap();
     for stream in listener.incoming() {
         let mut stream = stream.unwrap();
-        let mut request = String::new();
-        BufReader::new(&stream).read_line(&mut request).unwrap();
+        // To the empty line: a stream that is closed with something unread in it is reset, and its answer lost.
+        let lines = BufReader::new(&stream).lines().map_while(Result::ok).take_while(|line| !line.is_empty());
+        let request = lines.collect::<Vec<_>>().join("\n");
         let body = if request.starts_with("GET /ping ") { "Ok.\n" } else { "26.7.3.1\n" };
         write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
     }
@@ -210,6 +211,42 @@ fn a_killed_part_is_seen_and_started_again() {
 }
 
 #[test]
+fn a_part_that_was_just_killed_is_started_again() {
+    let bench = Bench::new();
+    let stack = bench.stack();
+    let endpoints = stack.up().unwrap();
+    stack.down().unwrap();
+    // Stands for a killed server whose process has not ended yet.
+    let mut dying = std::process::Command::new("sleep").arg("1").spawn().unwrap();
+    let stat = fs::read_to_string(format!("/proc/{}/stat", dying.id())).unwrap();
+    let started = stat.split_whitespace().nth(21).unwrap();
+    fs::write(bench.state().join("clickhouse/clickhouse.pid"), format!("{} {started}\n", dying.id())).unwrap();
+    assert_eq!(clickhouse(&stack).state, State::Silent);
+    assert_eq!(stack.up().unwrap(), endpoints);
+    let status = clickhouse(&stack);
+    assert_eq!(status.state, State::Running);
+    assert_ne!(status.pid, Some(dying.id() as i32));
+    dying.wait().unwrap();
+}
+
+#[test]
+fn one_port_for_both_parts_is_refused() {
+    let bench = Bench::new();
+    let refusal = bench.refusal(|options| {
+        options.parts = Part::ALL.to_vec();
+        options.kafka_port = 18_707;
+        options.clickhouse_port = 18_707;
+    });
+    let expected = "Kafka and ClickHouse cannot both listen on port 18707: \
+                    choose different ones with --kafka-port and --clickhouse-port";
+    assert_eq!(refusal, expected);
+    // What was refused is not remembered.
+    bench.stack().up().unwrap();
+    let endpoints = bench.stack().endpoints();
+    assert!(!endpoints.brokers.ends_with(":18707") && !endpoints.clickhouse_url.ends_with(":18707"), "{endpoints:?}");
+}
+
+#[test]
 fn a_full_disk_stops_the_start() {
     let bench = Bench::new();
     let refusal = bench.refusal(|options| options.min_free_bytes = u64::MAX);
@@ -262,6 +299,40 @@ fn servers_of_the_environment_are_used_and_left_alone() {
     let refusal = stack.up().unwrap_err().to_string();
     assert!(refusal.starts_with("CLICKHOUSE_URL names http://127.0.0.1:"), "{refusal}");
     assert!(!refusal.contains("secret"), "{refusal}");
+}
+
+#[test]
+fn the_stacks_own_address_in_the_environment_is_no_other_server() {
+    let bench = Bench::new();
+    let endpoints = bench.stack().up().unwrap();
+    let mut options = bench.options();
+    options.clickhouse_url = Some(format!("{}/", endpoints.clickhouse_url.replace("127.0.0.1", "localhost")));
+    let stack = Stack::new(options.clone());
+    assert_eq!(clickhouse(&stack).state, State::Running);
+    stack.down().unwrap();
+    assert_eq!(clickhouse(&stack).state, State::Stopped);
+    stack.up().unwrap();
+    assert_eq!(clickhouse(&stack).state, State::Running);
+    stack.kill(Part::ClickHouse, libc::SIGKILL).unwrap();
+    stack.up().unwrap();
+    assert_eq!(clickhouse(&stack).state, State::Running);
+    stack.down().unwrap();
+
+    // A server of somebody else's that took the port in the meantime is used as the environment says.
+    let port = endpoints.clickhouse_url.rsplit(':').next().unwrap().parse().unwrap();
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+    assert_eq!(clickhouse(&stack).state, State::External);
+    stack.up().unwrap();
+    drop(listener);
+
+    // Nor does a silent server of somebody else's become the stack's own by being asked for.
+    let silent = devstack_free_port();
+    options.clickhouse_url = Some(format!("http://127.0.0.1:{silent}"));
+    options.clickhouse_port = silent;
+    for _ in 0..2 {
+        let refusal = Stack::new(options.clone()).up().unwrap_err().to_string();
+        assert!(refusal.starts_with("CLICKHOUSE_URL names http://127.0.0.1:"), "{refusal}");
+    }
 }
 
 #[test]
