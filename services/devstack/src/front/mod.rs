@@ -1,9 +1,9 @@
 //! An HTTP front for the embedded engine: ClickHouse's own HTTP interface, so that every client and every line of
 //! this project is the same as against a server.
 //!
-//! For one machine and loopback. A request runs on a connection and a thread of its own: [`request`] reads what it
-//! asks, [`body`] receives its body whole, [`sql`] finds out whether rows go in or come out, [`run`] hands it to the
-//! [`engine`], [`reply`] writes the answer.
+//! For one machine and loopback. A request runs on a connection and a thread of its own: `request` reads what it
+//! asks, `body` receives its body whole, `sql` finds out whether rows go in or come out, `run` hands it to the
+//! `engine`, `reply` writes the answer.
 
 mod request;
 

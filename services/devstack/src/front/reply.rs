@@ -198,8 +198,7 @@ impl Reply {
             headers.insert("x-clickhouse-exception-tag", tag);
         }
         self.send_head(head)?;
-        let folder = std::env::temp_dir();
-        let mut held = std::mem::replace(&mut self.held, Spool::new(&folder));
+        let mut held = self.held.take();
         let mut reader = held.read_from(0)?;
         loop {
             let mut chunk = Vec::with_capacity(CHUNK_BYTES);

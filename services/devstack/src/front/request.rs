@@ -37,7 +37,7 @@ pub(super) struct Request {
     pub(super) body: Encodings,
     pub(super) answer: Encoding,
     pub(super) wait_end_of_query: bool,
-    /// GET must not change anything.
+    /// Nothing may be changed: by GET, or where `readonly` asks for it.
     pub(super) read_only: bool,
     /// The boundary of a form: the body holds more parameters, and no data.
     pub(super) form: Option<String>,
@@ -87,6 +87,8 @@ impl Request {
                 | "client_protocol_version"
                 | "close_session"
                 | "http_write_exception_in_output_format" => {}
+                // Not set in the engine: a session could not take it back.
+                "readonly" => request.read_only |= value != "0",
                 "enable_http_compression" => packed.http = is_true(&value),
                 "network_compression_method" => packed.method = Some(value),
                 name => request.set(name, value),

@@ -21,6 +21,12 @@ impl Spool {
         Self { folder: folder.to_owned(), memory: Vec::new(), file: None }
     }
 
+    /// The spool with what it holds; an empty one stays.
+    pub(super) fn take(&mut self) -> Self {
+        let empty = Self::new(&self.folder);
+        std::mem::replace(self, empty)
+    }
+
     /// The bytes in memory: all of them unless [`Spool::overflows`].
     pub(super) fn memory(&self) -> &[u8] {
         &self.memory
@@ -62,5 +68,28 @@ impl Write for Spool {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_in_memory_is_read_back_from_the_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let bytes: Vec<u8> = (0..MEMORY_BYTES + 12_345).map(|i| (i % 251) as u8).collect();
+        let mut spool = Spool::new(folder.path());
+        for piece in bytes.chunks(99_991) {
+            spool.write_all(piece).unwrap();
+        }
+        assert!(spool.overflows());
+        let mut spool = spool.take();
+        for from in [0, 7, MEMORY_BYTES] {
+            let mut read = Vec::new();
+            spool.read_from(from).unwrap().read_to_end(&mut read).unwrap();
+            assert!(read == bytes[from..], "from {from}");
+        }
+        assert_eq!(folder.path().read_dir().unwrap().count(), 0, "the file has no name");
     }
 }

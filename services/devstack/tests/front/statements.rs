@@ -68,6 +68,16 @@ fn settings_parameters_and_database_come_from_the_url() {
 }
 
 #[test]
+fn a_read_only_request_reads() {
+    let front = front();
+    let parameters = [("readonly", "1"), ("session_id", "read only")];
+    assert_eq!(front.run_with("SELECT 1", &parameters), "1\n");
+    let refused = front.ask("CREATE TEMPORARY TABLE t (a UInt8)", &parameters);
+    assert_eq!(refused.header("x-clickhouse-exception-code"), "164");
+    front.run_with("CREATE TEMPORARY TABLE t (a UInt8)", &parameters[1..]);
+}
+
+#[test]
 fn summaries_count_what_was_read_and_written() {
     let front = front();
     front.run("CREATE DATABASE summary");
