@@ -50,6 +50,7 @@ pub async fn serve(config: FrontConfig) -> Result<(), FrontError> {
     let mut terminate = signal(SignalKind::terminate()).map_err(io_error("watch for SIGTERM"))?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(io_error("watch for SIGINT"))?;
     let _lock = lock(&config.data_dir)?;
+    allow_many_files();
     let scratch = config.data_dir.join("front");
     // What a killed front left behind.
     let _ = fs::remove_dir_all(&scratch);
@@ -116,6 +117,18 @@ fn lock(data_dir: &Path) -> Result<File, FrontError> {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(FrontError::InUse { path: data_dir.to_owned() }),
         Err(TryLockError::Error(source)) => Err(io_error(source)),
+    }
+}
+
+/// The engine opens a file for every column it reads, and shells often allow a program 1,024.
+fn allow_many_files() {
+    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    // SAFETY: both calls get a live struct of their own. Where the system refuses, the old limit stays.
+    unsafe {
+        if libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 {
+            limit.rlim_cur = limit.rlim_max;
+            libc::setrlimit(libc::RLIMIT_NOFILE, &limit);
+        }
     }
 }
 
