@@ -131,4 +131,7 @@ pub enum Error {
     /// Kafka.
     #[error(transparent)]
     Stream(#[from] stream::StreamError),
+    /// The identity rules contradict themselves.
+    #[error(transparent)]
+    Identity(#[from] identity::Error),
 }

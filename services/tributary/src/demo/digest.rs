@@ -23,7 +23,7 @@ const CONTENTS: [Content; 8] = [
     Content { table: "touchpoints", without: RUN, key: "event_id, kind" },
     Content { table: "conversions", without: RUN, key: "event_id" },
     Content { table: "ad_spend", without: RUN_NOBODY, key: "event_id" },
-    Content { table: "dead_letters", without: RUN_NOBODY, key: "SHA256(payload), reason, detail" },
+    Content { table: "dead_letters", without: RUN_NOBODY, key: "record_key, SHA256(payload), reason, detail" },
     Content {
         table: "attribution_paths FINAL",
         without: "topic_id, partition, offset, ordinal, customer_id, version, computed_at, \

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::report::{answer, in_and_out};
 use super::steps::{Progress, Steps};
-use super::{Account, DemoOptions, Resolver, Site, Space, compare, offsets, produce, questions, until_settled};
+use super::{Account, DemoOptions, Feed, Resolver, Site, Space, compare, offsets, questions, until_settled};
 use crate::error::{Error, Result};
 
 /// Nothing changing for this long is an error.
@@ -23,7 +23,9 @@ pub async fn generated(options: &DemoOptions, records: u64, seed: u64, order_fre
     let ledger = steps
         .step_async(&format!("produce {records} records (seed {seed})"), async {
             let mut progress = Progress::of(records);
-            produce(&space, scenario, |sent| progress.at(sent, || format!("{sent} of {records} records sent"))).await
+            let mut feed = Feed::new(&space, scenario)?;
+            feed.send(records, |sent| progress.at(sent, || format!("{sent} of {records} records sent"))).await?;
+            Ok(feed.into_ledger())
         })
         .await?;
     let account = finish(&mut steps, &site, &space, resolver, Some(&ledger)).await?;
@@ -56,7 +58,7 @@ pub(super) async fn begin(steps: &mut Steps, options: &DemoOptions) -> Result<(S
         Site::up(Site::options(&options.state_dir, &options.binary), &options.binary)
     })?;
     let (database, prefix) = names(&site);
-    let space = steps.step_async("create tables and topics", Space::create(&site, &database, &prefix, "")).await?;
+    let space = steps.step_async("create tables and topics", Space::create(&site, &database, &prefix, "", "")).await?;
     let resolver = steps.step("start the resolver", || {
         let mut resolver = site.start_resolver("resolver", &space.file, &[])?;
         resolver.wait_until_ready(PATIENCE)?;

@@ -14,14 +14,16 @@ mod offsets;
 mod account;
 mod report;
 mod questions;
+mod replay;
 mod digest;
 
 pub use account::{Account, compare, lines, number};
 pub use digest::content_digest;
 pub use generated::generated;
 pub use offsets::{TopicCount, offsets};
-pub use produce::produce;
+pub use produce::Feed;
 pub use real::real;
+pub use replay::{compare_identity_map, replay};
 pub use settle::{Waiting, until_settled};
 pub use site::{Resolver, Site};
 pub use space::Space;

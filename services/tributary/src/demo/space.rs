@@ -25,13 +25,14 @@ pub struct Space {
 }
 
 impl Space {
-    /// Writes the configuration, creates tables and topics. `settings` are further lines of the configuration.
-    pub async fn create(site: &Site, database: &str, topic_prefix: &str, settings: &str) -> Result<Self> {
+    /// Writes the configuration, creates tables and topics. `kafka` holds further lines of the section of that name,
+    /// `settings` further sections.
+    pub async fn create(site: &Site, database: &str, topic_prefix: &str, kafka: &str, settings: &str) -> Result<Self> {
         let file = site.folder().join(format!("{database}.toml"));
         let endpoints = site.endpoints();
         let text = format!(
             "# Written at every start; changes here are lost.\n\
-             [kafka]\nbrokers = {:?}\ntopic_prefix = {topic_prefix:?}\ngroup_prefix = {:?}\n\n\
+             [kafka]\nbrokers = {:?}\ntopic_prefix = {topic_prefix:?}\ngroup_prefix = {:?}\n{kafka}\n\
              [clickhouse]\nurl = {:?}\ndatabase = {database:?}\n\n{settings}",
             endpoints.brokers,
             format!("{topic_prefix}tributary"),
