@@ -3,7 +3,9 @@
 /// The candidate that is few enough edits away from `unknown` to be what was meant.
 pub(crate) fn nearest<'a>(unknown: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let wanted = fold(unknown);
-    let limit = (wanted.chars().count() / 3).max(1) + 1;
+    let length = wanted.chars().count();
+    // Of a short name, something must be left: `t` was not meant to be `x`.
+    let limit = ((length / 3).max(1) + 1).min(length.saturating_sub(1));
     candidates
         .into_iter()
         .map(|candidate| (distance(&wanted, &fold(candidate)), candidate))
@@ -44,6 +46,7 @@ mod tests {
         assert_eq!(nearest("topicPrefix", known), Some("topic_prefix"));
         assert_eq!(nearest("grup_prefix", known), Some("group_prefix"));
         assert_eq!(nearest("colour", known), None);
+        assert_eq!(nearest("t", ["x", "y"]), None);
         assert_eq!(nearest("clientId", ["client_id"]), Some("client_id"));
     }
 

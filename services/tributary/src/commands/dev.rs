@@ -47,10 +47,14 @@ pub(super) fn run(action: DevAction) -> anyhow::Result<()> {
     }
 }
 
+/// A stack keeps the ports it was made with, unless others are asked for.
 fn options(args: &StackArgs) -> Options {
     let mut options = Options::from_env(args.state_dir.clone().unwrap_or_else(state_dir));
-    options.kafka_port = args.kafka_port.unwrap_or(options.kafka_port);
-    options.clickhouse_port = args.clickhouse_port.unwrap_or(options.clickhouse_port);
+    let known = Stack::new(options.clone()).endpoints();
+    let port = |address: &str| address.trim_end_matches('/').rsplit(':').next().and_then(|port| port.parse().ok());
+    options.kafka_port = args.kafka_port.or_else(|| port(&known.brokers)).unwrap_or(options.kafka_port);
+    options.clickhouse_port =
+        args.clickhouse_port.or_else(|| port(&known.clickhouse_url)).unwrap_or(options.clickhouse_port);
     options
 }
 

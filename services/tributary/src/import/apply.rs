@@ -1,5 +1,7 @@
 //! One row of an export to one record for a source topic. Pure: the same row always becomes the same record.
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use schemas::Source;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -26,6 +28,16 @@ pub(crate) enum Outcome {
     Record(Box<Mapped>),
     /// Left out, because the mapping says so of this event name.
     Skipped(String),
+}
+
+impl Outcome {
+    /// Length of the record as it will be sent.
+    pub(crate) fn bytes(&self) -> usize {
+        match self {
+            Outcome::Record(mapped) => serde_json::to_vec(&mapped.record.0).map_or(0, |bytes| bytes.len()),
+            Outcome::Skipped(_) => 0,
+        }
+    }
 }
 
 /// How often each content has occurred in the file so far.
@@ -87,10 +99,23 @@ pub(crate) fn apply(mapping: &Mapping, row: &Row, occurrences: &mut Occurrences)
     Ok(Outcome::Record(Box::new(seal(source, record, occurrences))))
 }
 
+/// Source and instant of a row that may become a record: all that is needed to know which stored rows to ask for.
+pub(crate) fn when(mapping: &Mapping, row: &Row) -> Option<(Source, Timestamp)> {
+    let Ok(Target::Record(source, _)) = target(mapping, row) else { return None };
+    let (_, column) = mapping.fields.iter().find(|(path, _)| path == wire::time_field(source))?;
+    let text = plain_text(&find(mapping, column, row).ok()??)?;
+    let instant = match source {
+        Source::AdSpend => mapping.time.day(&text).ok()?.to_zoned(TimeZone::UTC).ok()?.timestamp(),
+        _ => mapping.time.instant(&text).ok()?,
+    };
+    Some((source, instant))
+}
+
 /// Gives the record its id and its key.
 fn seal(source: Source, mut record: Object, occurrences: &mut Occurrences) -> Mapped {
     let event_id = match record.text("event_id") {
-        Some(own) => own.to_owned(),
+        // As the pipeline stores it, so that it is found there again.
+        Some(own) => decode::stored_id(own).to_string(),
         None => {
             let hash = record.content_hash(source.as_str());
             event_id(hash, occurrences.next(hash))
@@ -299,6 +324,32 @@ form_id = "popup"
     fn a_row_without_identifier_is_still_a_record() {
         let mapped = record(SHOP, json!({"event": "x", "at": "2025-03-04T00:00:00Z", "client_id": ""}));
         assert_eq!(mapped.key, mapped.event_id);
+    }
+
+    #[test]
+    fn an_address_as_event_id_is_sent_as_it_is_stored() {
+        let mapping = SHOP.replace("[fields]\n", "[fields]\nevent_id = \"id\"\n");
+        let row = json!({"event": "checkout", "at": "2025-03-04", "id": "carl@secret.example"});
+        let mapped = record(&mapping, row);
+        assert_eq!(mapped.event_id, decode::stored_id("carl@secret.example").as_str());
+        assert_eq!(mapped.record.text("event_id"), Some(mapped.event_id.as_str()));
+    }
+
+    #[test]
+    fn when_agrees_with_the_record() {
+        let rows = [
+            json!({"event": "checkout", "at": "2025-03-04T00:00:00+02:00"}),
+            json!({"event": "popup", "at": "2025-03-04T00:00:00+02:00"}),
+        ];
+        for value in rows {
+            let (source, instant) = when(&mapping(SHOP), &row(value.clone())).unwrap();
+            let mapped = record(SHOP, value);
+            assert_eq!(
+                (source, wire_text(instant).as_str()),
+                (mapped.source, mapped.record.text("event_time").unwrap())
+            );
+        }
+        assert_eq!(when(&mapping(SHOP), &row(json!({"event": "x", "at": "soon"}))), None);
     }
 
     #[test]

@@ -21,14 +21,16 @@ pub fn dry_run(
     let mut summary = Summary::default();
     let mut rejects = Rejects::new(None);
     let mut shown: Vec<(String, usize)> = Vec::new();
+    let mut broken = None;
+    let max_bytes = decode::Limits::default().max_payload_bytes;
     for path in files {
-        let reader = RowReader::open(path, mapping)?;
+        let mut reader = RowReader::open(path, mapping)?;
         for absent in &reader.absent {
             complain(&format!("{}: no column {absent}", path.display()));
         }
         let mut occurrences = Occurrences::default();
-        for row in reader {
-            match mapped(mapping, row, &mut occurrences) {
+        for row in reader.by_ref() {
+            match mapped(mapping, row, &mut occurrences, max_bytes) {
                 Ok(outcome) => {
                     summary.add(&outcome);
                     if let Outcome::Record(record) = &outcome {
@@ -43,9 +45,16 @@ pub fn dry_run(
                 }
             }
         }
+        broken = broken.or_else(|| reader.broken().map(|why| broken_file(path, why)));
     }
     let nowhere = PathBuf::from("standard output");
-    writeln!(out, "{}\nDry run: nothing was sent.", summary.render()).map_err(|source| terminal(&nowhere, source))
+    writeln!(out, "{}\nDry run: nothing was sent.", summary.render()).map_err(|source| terminal(&nowhere, source))?;
+    broken.map_or(Ok(()), Err)
+}
+
+/// The error of a file that could be read in part only.
+pub(crate) fn broken_file(path: &std::path::Path, why: &str) -> Error {
+    Error::Import { path: path.to_owned(), message: format!("{why}; mend the file and import it again") }
 }
 
 /// One row through the mapping.
@@ -53,13 +62,16 @@ pub(crate) fn mapped(
     mapping: &Mapping,
     row: std::result::Result<Numbered, BadRow>,
     occurrences: &mut Occurrences,
+    max_bytes: usize,
 ) -> std::result::Result<Outcome, BadRow> {
-    let Numbered { line, row } = row?;
-    apply(mapping, &row, occurrences).map_err(|reason| BadRow {
-        line,
-        reason,
-        raw: serde_json::Value::Object(row.0).to_string(),
-    })
+    let Numbered { line, bytes, row } = row?;
+    let outcome = apply(mapping, &row, occurrences).and_then(|outcome| {
+        // JSON writes some characters with six: only a row this long need be measured.
+        let size = if bytes > max_bytes / 8 { outcome.bytes() } else { 0 };
+        let why = || format!("makes a record of {size} bytes, at most {max_bytes} are stored");
+        if size > max_bytes { Err(why()) } else { Ok(outcome) }
+    });
+    outcome.map_err(|reason| BadRow { line, reason, raw: serde_json::Value::Object(row.0).to_string() })
 }
 
 /// Prints a record unless enough of its kind have been printed.

@@ -1,12 +1,13 @@
 //! Exported files into the source topics: a mapping file says which column is what.
 //!
 //! A row's way: file → [`reader`] → row → [`apply`] (with the [`mapping`]) → record with a deterministic event id →
-//! asked of ClickHouse → Kafka. Everything before the asking is pure but for reading files.
+//! unless ClickHouse [`held`] it already → Kafka. Everything before the asking is pure but for reading files.
 
 mod apply;
 mod column;
 mod csv_rows;
 mod dry_run;
+mod held;
 mod infer;
 mod mapping;
 mod money;

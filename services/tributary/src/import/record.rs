@@ -48,12 +48,15 @@ impl Object {
     }
 }
 
+/// What ids made here begin with.
+pub(crate) const ID_PREFIX: &str = "import-";
+
 /// The event id of the `occurrence`-th row (from 1) with this content in its file.
 pub(crate) fn event_id(content_hash: u128, occurrence: u32) -> String {
     let mut bytes = [0u8; 20];
     bytes[..16].copy_from_slice(&content_hash.to_be_bytes());
     bytes[16..].copy_from_slice(&occurrence.to_be_bytes());
-    format!("import-{:032x}", first_16(blake3::hash(&bytes)))
+    format!("{ID_PREFIX}{:032x}", first_16(blake3::hash(&bytes)))
 }
 
 /// The first half of a hash.

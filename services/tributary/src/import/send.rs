@@ -4,7 +4,7 @@
 //! ClickHouse knows every row of earlier imports, and whatever it holds is not sent again.
 
 use anyhow::Context;
-use schemas::{Source, Text};
+use schemas::Source;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -12,7 +12,8 @@ use store::Store;
 use stream::{Admin, Message, Producer, ProducerLimits, TopicInfo};
 
 use super::apply::{Mapped, Occurrences, Outcome};
-use super::dry_run::mapped;
+use super::dry_run::{broken_file, mapped};
+use super::held::{held, id_hash};
 use super::mapping::Mapping;
 use super::progress::Progress;
 use super::reader::RowReader;
@@ -20,10 +21,11 @@ use super::rejects::Rejects;
 use super::state::FileState;
 use super::summary::Summary;
 use crate::config::Config;
+use crate::error::Error;
 use crate::lag::Ends;
 
-/// Rows between two questions to ClickHouse.
-const CHUNK_ROWS: usize = 5_000;
+/// Rows between two marks.
+const CHUNK_ROWS: usize = 10_000;
 /// How often Kafka is asked whether the pipeline has finished.
 const POLL: Duration = Duration::from_millis(300);
 /// After this long without progress the user is told what is waited for.
@@ -54,6 +56,8 @@ pub async fn send(config: &Config, mapping: &Mapping, options: &SendOptions) -> 
     let mut importer = Importer::connect(config, mapping, Progress::new(bytes), options).await?;
     let before = importer.ends().await?;
     importer.drain(&before, "what is in the topics already").await?;
+    let ahead_ms = config.limits.max_event_ahead_ms;
+    importer.seen = held(&importer.store, mapping, &options.files, ahead_ms, &mut importer.progress).await?;
     let mut states = Vec::new();
     for path in &options.files {
         states.push(importer.file(path, options).await?);
@@ -81,8 +85,11 @@ struct Importer<'a> {
     rejects: Rejects,
     summary: Summary,
     bytes_before: u64,
-    /// Ids of this run: exports may overlap.
-    seen: HashSet<u64>,
+    /// Ids that ClickHouse holds, and those of this run: exports may overlap.
+    seen: HashSet<u128>,
+    /// The first file that could be read in part only.
+    broken: Option<Error>,
+    max_bytes: usize,
     sent: u64,
     held: u64,
     resumed: u64,
@@ -119,6 +126,8 @@ impl<'a> Importer<'a> {
             summary: Summary::default(),
             bytes_before: 0,
             seen: HashSet::new(),
+            broken: None,
+            max_bytes: config.limits.max_payload_bytes,
             sent: 0,
             held: 0,
             resumed: 0,
@@ -176,7 +185,7 @@ impl<'a> Importer<'a> {
             if let Some(row) = row {
                 rows += 1;
                 // Rows before the mark are mapped as well: which occurrence a later row is depends on them.
-                let outcome = mapped(self.mapping, row, &mut occurrences);
+                let outcome = mapped(self.mapping, row, &mut occurrences, self.max_bytes);
                 self.count(path, &outcome)?;
                 if let Ok(Outcome::Record(record)) = outcome {
                     self.take(*record, rows <= skip, &mut chunk);
@@ -191,6 +200,9 @@ impl<'a> Importer<'a> {
             if ended {
                 self.bytes_before += reader.bytes_read();
                 state.advance(rows.max(skip))?;
+                if let Some(why) = reader.broken() {
+                    self.broken.get_or_insert_with(|| broken_file(path, why));
+                }
                 return Ok(state);
             }
         }
@@ -214,10 +226,7 @@ impl<'a> Importer<'a> {
     }
 
     fn take(&mut self, record: Mapped, before_mark: bool, chunk: &mut Vec<Mapped>) {
-        let hash = blake3::hash(format!("{} {}", record.source, record.event_id).as_bytes());
-        let mut first = [0; 8];
-        first.copy_from_slice(&hash.as_bytes()[..8]);
-        let new = self.seen.insert(u64::from_be_bytes(first));
+        let new = self.seen.insert(id_hash(record.source, &record.event_id));
         if before_mark {
             self.resumed += 1;
         } else if new {
@@ -227,24 +236,9 @@ impl<'a> Importer<'a> {
         }
     }
 
-    /// Asks which of the rows ClickHouse holds, sends the others and waits for Kafka's acknowledgement.
+    /// Sends the rows and waits for Kafka's acknowledgement.
     async fn send_chunk(&mut self, chunk: &mut Vec<Mapped>) -> anyhow::Result<()> {
-        let mut held = HashSet::new();
-        for source in self.topics.keys() {
-            let ids: Vec<Text> = chunk
-                .iter()
-                .filter(|record| record.source == *source)
-                .map(|record| Text::from(record.event_id.as_str()))
-                .collect();
-            if !ids.is_empty() {
-                held.extend(self.store.held_event_ids(*source, &ids).await?.into_iter().map(|id| (*source, id)));
-            }
-        }
         for record in chunk.drain(..) {
-            if held.contains(&(record.source, Text::from(record.event_id.as_str()))) {
-                self.held += 1;
-                continue;
-            }
             let payload = serde_json::to_vec(&record.record.0).context("a record cannot be written as JSON")?;
             let topic = &self.topics[&record.source].name;
             let message = Message { topic, key: Some(record.key.as_bytes()), payload: &payload, headers: &[] };
@@ -264,9 +258,11 @@ impl<'a> Importer<'a> {
             println!("{:<24}{} (sent before the interruption)", "resumed after", self.resumed);
         }
         let bad = self.summary.bad;
+        let broken = self.broken;
         if let Some(path) = self.rejects.finish()? {
             println!("{:<24}{}", "bad rows are in", path.display());
         }
+        broken.map_or(Ok(()), Err)?;
         anyhow::ensure!(
             self.summary.records > 0 || self.summary.rows == bad && bad == 0,
             "no row of {} could be used",

@@ -33,7 +33,7 @@ fn read(mapping: &Mapping, files: &[PathBuf]) -> (Vec<Mapped>, u64) {
     for path in files {
         let mut occurrences = Occurrences::default();
         for row in RowReader::open(path, mapping).unwrap() {
-            match mapped(mapping, row, &mut occurrences) {
+            match mapped(mapping, row, &mut occurrences, 1 << 20) {
                 Ok(Outcome::Record(record)) => records.push(*record),
                 Ok(Outcome::Skipped(_)) => {}
                 Err(_) => bad += 1,
@@ -178,6 +178,43 @@ fn a_made_up_export_with_every_kind_of_row() {
     }
     assert!(complaints.iter().any(|line| line.contains("shop.csv:6: event_time: expected a date")), "{complaints:?}");
     assert!(complaints.iter().any(|line| line.contains("no column referrer (for page.referrer)")), "{complaints:?}");
+}
+
+/// Runs a dry run over one CSV file; what it says of bad rows, and how it ends.
+fn dry_run_of(text: &str) -> (Vec<String>, String, Result<(), String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("e.csv");
+    std::fs::write(&path, text).unwrap();
+    let toml = "source = \"web\"\nevent.constant = \"x\"\n[fields]\nevent_time = \"t\"\nanonymous_id = \"a\"\n\
+                [properties]\nnote = \"n\"\n";
+    let mapping = Mapping::parse(toml, Path::new("m.toml")).unwrap();
+    let (mut complaints, mut out) = (Vec::new(), Vec::new());
+    let result = super::dry_run(&mapping, &[path], 0, &mut out, &mut |line| complaints.push(line.to_owned()));
+    (complaints, String::from_utf8(out).unwrap(), result.map_err(|error| error.to_string()))
+}
+
+#[test]
+fn a_row_too_long_for_kafka_is_a_bad_row_among_good_ones() {
+    let time = "2026-03-01T00:00:00Z";
+    let (fits, quotes, long) = ("z".repeat(1_000_000), "\"\"".repeat(600_000), "z".repeat(5_000_000));
+    let text = format!("t,a,n\n{time},1,{fits}\n{time},2,\"{quotes}\"\n{time},3,{long}\n{time},4,\n");
+    let (complaints, out, result) = dry_run_of(&text);
+    assert_eq!(result, Ok(()));
+    assert_eq!(complaints.len(), 2, "{complaints:?}");
+    for (complaint, line) in complaints.iter().zip([3, 4]) {
+        assert!(complaint.contains(&format!("e.csv:{line}: makes a record of ")), "{complaint}");
+        assert!(complaint.ends_with(" bytes, at most 1048576 are stored"), "{complaint}");
+    }
+    assert!(out.contains("Dry run"), "{out}");
+}
+
+#[test]
+fn a_file_that_breaks_off_fails_after_its_rows() {
+    let (complaints, out, result) = dry_run_of("t,a,n\n2026-03-01T00:00:00Z,1,\n2026-03-01T00:00:00Z,2,\"open\nx,3,\n");
+    assert!(complaints.is_empty(), "{complaints:?}");
+    assert!(out.contains("Dry run"), "{out}");
+    let refusal = result.unwrap_err();
+    assert!(refusal.contains("e.csv: line 3: a quotation mark opened in this row is never closed"), "{refusal}");
 }
 
 #[test]

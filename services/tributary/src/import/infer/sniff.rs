@@ -32,6 +32,10 @@ pub(super) fn sniff(path: &Path) -> Result<Sample> {
     if text.trim().is_empty() {
         return Err(Error::Import { path: path.to_owned(), message: "is empty".to_owned() });
     }
+    if text.contains('\0') {
+        let message = "is no text; a mapping can be proposed for CSV and NDJSON".to_owned();
+        return Err(Error::Import { path: path.to_owned(), message });
+    }
     let sample = if text.trim_start().starts_with('{') { ndjson(text) } else { delimited(text) };
     if sample.rows.is_empty() {
         let message = "has no row that can be read; is it CSV or NDJSON?".to_owned();

@@ -117,6 +117,15 @@ fn ad_spend() {
 }
 
 #[test]
+fn what_is_no_text_has_no_mapping() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("e.csv");
+    std::fs::write(&path, b"\x7fELF\x02\x01\0\0,1,2\n\0,3,4\n").unwrap();
+    let refusal = infer(&path).unwrap_err().to_string();
+    assert!(refusal.ends_with("is no text; a mapping can be proposed for CSV and NDJSON"), "{refusal}");
+}
+
+#[test]
 fn real_exports() {
     for name in ["clickstream/events_20250223.csv", "clickstream/events_20250304.csv", "cdnow_sample.txt"] {
         let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data").join(name);

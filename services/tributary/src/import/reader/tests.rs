@@ -11,7 +11,7 @@ fn check(name: &str, bytes: &[u8], extra: &str, expected: &[(u64, Value)]) -> Ro
     let found: Vec<(u64, Value)> = reader
         .by_ref()
         .map(|row| match row {
-            Ok(Numbered { line, row }) => (line, Value::Object(row.0)),
+            Ok(Numbered { line, row, .. }) => (line, Value::Object(row.0)),
             Err(bad) => (bad.line, Value::from(bad.reason)),
         })
         .collect();
@@ -91,10 +91,54 @@ fn gzip_whole_and_cut_short() {
     packer.write_all(b"t,a\n1,x\n").unwrap();
     let packed = packer.finish().unwrap();
     check("e.csv.gz", &packed, "", &[(2, json!({"t": "1", "a": "x"}))]);
-    let (reader, _folder) = open("e.csv.gz", &packed[..packed.len() - 6], "").unwrap();
-    let rows: Vec<_> = reader.take(10).collect();
-    assert!(rows.len() < 10, "a broken file must end");
-    assert!(rows.iter().any(|row| { row.as_ref().is_err_and(|bad| bad.reason.contains("cannot read")) }));
+    for (name, cut) in [("e.csv.gz", 6), ("e.ndjson.gz", 6)] {
+        let (mut reader, _folder) = open(name, &packed[..packed.len() - cut], "").unwrap();
+        assert!(reader.by_ref().take(10).count() < 10, "a broken file must end");
+        let broken = reader.broken().unwrap();
+        assert!(broken.contains("cannot be read to its end"), "{broken}");
+    }
+}
+
+#[test]
+fn an_unclosed_quote_is_the_end_of_what_can_be_read() {
+    let reader =
+        check("e.csv", b"t,a,x\n1,\"b\",\n2,c,\"open\n3,d,\n4,e,\n", "", &[(2, json!({"t": "1", "a": "b", "x": ""}))]);
+    let broken = reader.broken().unwrap();
+    assert!(broken.starts_with("line 3: a quotation mark opened in this row is never closed"), "{broken}");
+    for closed in ["t,a\n1,\"b\"", "t,a\n1,\"b\"\n", "t,a\n1,\"b\"\"\"\r\n\r\n", "t,a\n1,b\"\n", "t,a\n", "t,a"] {
+        let (mut reader, _folder) = open("e.csv", closed.as_bytes(), "").unwrap();
+        assert_eq!(reader.by_ref().filter(Result::is_err).count(), 0, "{closed}");
+        assert_eq!(reader.broken(), None, "{closed}");
+    }
+}
+
+#[test]
+fn rows_without_end_cost_little_memory() {
+    let long = "z".repeat(MAX_ROW_BYTES + 200_000);
+    let lines = format!("{{\"t\":\"{long}\"}}\n{{\"t\":2}}\n");
+    check("e.ndjson", lines.as_bytes(), "", &[(1, json!("longer than 16 MiB")), (2, json!({"t": 2}))]);
+    let rows = format!("t,a\n1,b\n2,\"{long}\n\"\n3,c\n");
+    let reader = check("e.csv", rows.as_bytes(), "", &[(2, json!({"t": "1", "a": "b"}))]);
+    let broken = reader.broken().unwrap();
+    assert!(broken.starts_with("line 3: the row is longer than 16 MiB"), "{broken}");
+}
+
+#[test]
+fn headers_that_cannot_be_used_say_why() {
+    let refusal = |text: &str| open("e.csv", text.as_bytes(), "").err().unwrap().to_string();
+    for (text, expected) in [
+        ("", "e.csv: is empty"),
+        ("x,y\n", "e.csv: has no column `t`, which the mapping needs. Its columns are: x, y"),
+        (
+            "time;a;b\n",
+            "e.csv: has no column `t`, which the mapping needs. Its only column is `time;a;b`: \
+          set `delimiter = \";\"` under [file]",
+        ),
+        ("t,a,t\n", "e.csv: has two columns `t`, which the mapping uses: rename one"),
+    ] {
+        assert!(refusal(text).ends_with(expected), "{}", refusal(text));
+    }
+    assert!(open("e.csv", b"t,a,,\n", "").is_ok(), "columns that are not used may have any name");
 }
 
 #[test]
