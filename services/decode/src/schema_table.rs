@@ -99,7 +99,9 @@ impl SchemaTable {
         match self.confluent.get(&id) {
             Some(Ok(writer)) => writer.plan_for(source, 1),
             Some(Err(why)) => Err(unknown(why.to_string(), 1)),
-            None => Err(unknown(format!("schema id {id} is not known; is `kafka.schema_registry` configured?"), 1)),
+            None => {
+                Err(unknown(format!("schema id {id} is not known; is a registry configured (`[registry] url`)?"), 1))
+            }
         }
     }
 }
