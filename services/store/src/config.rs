@@ -81,6 +81,11 @@ impl ClickHouseConfig {
         url.to_string()
     }
 
+    /// Says what is wrong with this configuration, if anything is. Connects to nothing.
+    pub fn check(&self) -> Result<(), Error> {
+        self.resolved().map(drop)
+    }
+
     /// Checks every field and moves user, password and database out of the address.
     pub(crate) fn resolved(&self) -> Result<Self, Error> {
         let url = Url::parse(&self.url)

@@ -3,7 +3,7 @@
 use comfy_table::Table;
 use devstack::front::FrontConfig;
 use devstack::{Endpoints, Options, PartStatus, Stack, State};
-use std::io::{BufRead, IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Write, stdout};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
@@ -18,8 +18,8 @@ pub(super) fn run(action: DevAction) -> anyhow::Result<()> {
     match action {
         DevAction::Up(args) => {
             let endpoints = Stack::new(options(&args)).up()?;
-            println!("Kafka       {}", endpoints.brokers);
-            println!("ClickHouse  {}", endpoints.clickhouse_url);
+            writeln!(stdout(), "Kafka       {}", endpoints.brokers)?;
+            writeln!(stdout(), "ClickHouse  {}", endpoints.clickhouse_url)?;
             Ok(())
         }
         DevAction::Down(args) => Ok(Stack::new(options(&args)).down()?),
@@ -27,15 +27,15 @@ pub(super) fn run(action: DevAction) -> anyhow::Result<()> {
         DevAction::Status { json, stack } => {
             let parts = Stack::new(options(&stack)).status();
             if json {
-                println!("{}", serde_json::to_string_pretty(&parts)?);
+                writeln!(stdout(), "{}", serde_json::to_string_pretty(&parts)?)?;
             } else {
-                println!("{}", parts_table(&parts).trim_fmt());
+                writeln!(stdout(), "{}", parts_table(&parts).trim_fmt())?;
             }
             Ok(())
         }
         DevAction::Env(args) => {
             for (name, value) in Stack::new(options(&args)).endpoints().variables() {
-                println!("export {name}={}", shell_quoted(value));
+                writeln!(stdout(), "export {name}={}", shell_quoted(value))?;
             }
             Ok(())
         }
@@ -75,7 +75,7 @@ pub(super) fn local_stack() -> Stack {
 fn reset(yes: bool, args: &StackArgs) -> anyhow::Result<()> {
     let options = options(args);
     if !yes && !agreed(&options.state_dir)? {
-        println!("nothing was deleted");
+        writeln!(stdout(), "nothing was deleted")?;
         return Ok(());
     }
     Stack::new(options).reset()?;
@@ -89,8 +89,8 @@ fn agreed(state_dir: &std::path::Path) -> anyhow::Result<bool> {
         "this deletes all data of the stack in {}; say --yes to do it",
         state_dir.display()
     );
-    print!("Delete all data of the stack in {}? [y/N] ", state_dir.display());
-    std::io::stdout().flush()?;
+    write!(stdout(), "Delete all data of the stack in {}? [y/N] ", state_dir.display())?;
+    stdout().flush()?;
     let mut answer = String::new();
     stdin.lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim(), "y" | "Y" | "yes"))

@@ -5,6 +5,7 @@ mod screen;
 use devstack::{Part, PartStatus, State};
 use schemas::Source;
 use serde::Serialize;
+use std::io::{Write, stdout};
 use std::process::ExitCode;
 use std::time::Duration;
 use store::Store;
@@ -71,9 +72,9 @@ pub(super) fn run(config: Config, args: StatusArgs) -> anyhow::Result<ExitCode> 
         Ok(report)
     })?;
     if args.json {
-        println!("{}", serde_json::to_string_pretty(&report)?);
+        writeln!(stdout(), "{}", serde_json::to_string_pretty(&report)?)?;
     } else {
-        print!("{}", screen::render(&report));
+        write!(stdout(), "{}", screen::render(&report))?;
     }
     Ok(match (report.caught_up, report.problems.is_empty()) {
         (true, _) => ExitCode::SUCCESS,

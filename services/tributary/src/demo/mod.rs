@@ -5,6 +5,7 @@
 
 mod generated;
 mod real;
+mod frame;
 mod steps;
 mod site;
 mod space;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::generated::{begin, end, finish};
+use super::frame::{begin, end, finish};
 use super::report::answer;
 use super::steps::Steps;
 use super::{DemoOptions, Site, Space, questions};
@@ -32,7 +32,7 @@ pub async fn real(options: &DemoOptions, data: &Path) -> Result<()> {
         answer(&space.store, number, question).await?;
     }
     println!();
-    end(&mut steps, site, options)?;
+    end(&mut steps, site, space, options).await?;
     println!("{}", account.line());
     Ok(())
 }

@@ -46,6 +46,7 @@ impl Site {
         let is_own = options.brokers.is_none() && options.clickhouse_url.is_none();
         let stack = Stack::new(options);
         stack.reset()?;
+        remove_logs(&folder);
         let endpoints = stack.up()?;
         Ok(Self { stack, endpoints, folder, binary: binary.to_owned(), is_own, is_kept: false })
     }
@@ -212,6 +213,15 @@ impl Resolver {
 impl Drop for Resolver {
     fn drop(&mut self) {
         self.kill_and_wait();
+    }
+}
+
+/// Logs of an earlier run would be taken for this one's.
+fn remove_logs(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for path in entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|name| name == "log")) {
+        // What cannot be removed is appended to.
+        let _ = fs::remove_file(path);
     }
 }
 

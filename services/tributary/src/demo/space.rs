@@ -7,6 +7,7 @@ use store::Store;
 use stream::Admin;
 
 use super::Site;
+use super::account::text;
 use crate::config::{Config, load};
 use crate::error::{Error, Result};
 
@@ -40,6 +41,13 @@ impl Space {
         );
         fs::write(&file, text).map_err(|source| Error::Write { path: file.clone(), source })?;
         Self::open(&file).await
+    }
+
+    /// Deletes tables and topics.
+    pub async fn remove(self) -> Result<()> {
+        text(&self.store, "DROP DATABASE {db}", "TabSeparated").await?;
+        let names = self.topics.all().map(|topic| topic.name.as_str());
+        Ok(self.admin.delete_topics(&names).await?)
     }
 
     async fn open(file: &Path) -> Result<Self> {

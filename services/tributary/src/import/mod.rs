@@ -1,7 +1,7 @@
 //! Exported files into the source topics: a mapping file says which column is what.
 //!
-//! A row's way: file → [`reader`] → row → [`apply`] (with the [`mapping`]) → record with a deterministic event id →
-//! unless ClickHouse [`held`] it already → Kafka. Everything before the asking is pure but for reading files.
+//! A row's way: file → `reader` → row → `apply` (with the `mapping`) → record with a deterministic event id →
+//! unless ClickHouse `held` it already → Kafka. Everything before the asking is pure but for reading files.
 
 mod apply;
 mod column;

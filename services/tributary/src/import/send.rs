@@ -6,6 +6,7 @@
 use anyhow::Context;
 use schemas::Source;
 use std::collections::{BTreeMap, HashSet};
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 use store::Store;
@@ -249,18 +250,19 @@ impl<'a> Importer<'a> {
     }
 
     fn report(self, options: &SendOptions) -> anyhow::Result<()> {
-        print!("{}", self.summary.render());
-        println!("{:<24}{}", "sent", self.sent);
+        let mut out = std::io::stdout();
+        write!(out, "{}", self.summary.render())?;
+        writeln!(out, "{:<24}{}", "sent", self.sent)?;
         if self.held > 0 {
-            println!("{:<24}{} (imported before, not sent again)", "already there", self.held);
+            writeln!(out, "{:<24}{} (imported before, not sent again)", "already there", self.held)?;
         }
         if self.resumed > 0 {
-            println!("{:<24}{} (sent before the interruption)", "resumed after", self.resumed);
+            writeln!(out, "{:<24}{} (sent before the interruption)", "resumed after", self.resumed)?;
         }
         let bad = self.summary.bad;
         let broken = self.broken;
         if let Some(path) = self.rejects.finish()? {
-            println!("{:<24}{}", "bad rows are in", path.display());
+            writeln!(out, "{:<24}{}", "bad rows are in", path.display())?;
         }
         broken.map_or(Ok(()), Err)?;
         anyhow::ensure!(

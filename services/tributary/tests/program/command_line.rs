@@ -67,3 +67,21 @@ fn the_stack_can_be_asked_when_there_is_none() {
     let output = tributary(folder.path()).args(["dev", "reset"]).output().unwrap();
     assert!(both(&output).contains("--yes"), "{}", both(&output));
 }
+
+#[test]
+fn a_closed_pipe_is_no_error_and_a_full_disk_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    for words in [&["config", "show"][..], &["config", "check"], &["dev", "env"], &["dev", "status"]] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = tributary(folder.path()).args(words).stdout(writer).output().unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{words:?}: {}", both(&output));
+        let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = tributary(folder.path()).args(words).stdout(full).output().unwrap();
+        let said = both(&output);
+        assert!(
+            !output.status.success() && said.contains("No space left") && said.lines().count() == 1,
+            "{words:?}: {said}"
+        );
+    }
+}
