@@ -5,11 +5,12 @@
 mod support;
 
 use devstack::Part;
-use loadtest::Scenario;
+use loadtest::{Ledger, Scenario};
+use std::collections::BTreeMap;
 use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 use support::{PATIENCE, settle_and_compare};
-use tributary::demo::{Feed, Resolver, Site, Space, compare_identity_map};
+use tributary::demo::{Account, Feed, Resolver, Site, Space, compare, compare_identity_map, content_digest, lines};
 
 /// A dead process is noticed sooner than by default, so that the next one need not wait so long for its partitions.
 const QUICK_TAKEOVER: &str = "session_timeout_ms = 6000\n";
@@ -46,8 +47,12 @@ async fn nothing_is_lost_or_doubled_by_kills() {
         let space = space(&site, "calm").await;
         let mut feed = Feed::new(&space, scenario(true)).unwrap();
         feed.send(u64::MAX, |_| {}).await.unwrap();
-        let _resolver = site.start_resolver("calm", &space.file, &[]).unwrap();
-        settle_and_compare(&site, &space, &feed.into_ledger()).await
+        let resolver = site.start_resolver("calm", &space.file, &[]).unwrap();
+        let ledger = feed.into_ledger();
+        let digest = settle_and_compare(&site, &space, &ledger).await;
+        resolver.kill();
+        a_doubled_row_is_noticed(&space, &ledger, &digest).await;
+        digest
     };
     let stormy = storm(&site, "order_free", scenario(true), &ORDER_FREE).await;
     assert_eq!(stormy, calm, "the content digest of an undisturbed run");
@@ -64,13 +69,18 @@ async fn space(site: &Site, name: &str) -> Space {
     Space::create(site, name, &format!("{name}."), QUICK_TAKEOVER, settings).await.unwrap()
 }
 
+/// A canary: what the storms are compared by must see a row that stands twice.
+async fn a_doubled_row_is_noticed(space: &Space, ledger: &Ledger, digest: &BTreeMap<&'static str, String>) {
+    let sql = "INSERT INTO {db}.events SELECT * FROM {db}.events LIMIT 1";
+    lines(&space.store, sql).await.unwrap();
+    let account = Account::count(&space.store, ledger.records, 0).await.unwrap();
+    assert!(account.check_conservation().is_err());
+    assert!(compare(&space.store, &account, ledger).await.is_err());
+    assert_ne!(&content_digest(&space.store).await.unwrap(), digest);
+}
+
 /// Sends the records in as many pieces as there are kills and one more; each kill comes while its piece is worked on.
-async fn storm(
-    site: &Site,
-    name: &str,
-    scenario: Scenario,
-    kills: &[Kill],
-) -> std::collections::BTreeMap<&'static str, String> {
+async fn storm(site: &Site, name: &str, scenario: Scenario, kills: &[Kill]) -> BTreeMap<&'static str, String> {
     let space = space(site, name).await;
     let piece = scenario.records / (kills.len() as u64 + 1) + 1;
     let mut feed = Feed::new(&space, scenario).unwrap();

@@ -1,5 +1,7 @@
 //! The README's commands, run as they stand there, on the tests' stack.
 
+#![allow(clippy::unwrap_used)] // A panic is how a test fails, in its helper functions too.
+
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};

@@ -24,7 +24,6 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 /// Starts an empty stack of the test's own, whatever servers the environment names.
 pub(crate) fn site(name: &str) -> Site {
     let folder = folder(name);
-    let _ = std::fs::remove_dir_all(folder.join("logs"));
     let mut options = Site::options(&folder, binary());
     (options.brokers, options.clickhouse_url) = (None, None);
     options.progress = devstack::Progress::Silent;
