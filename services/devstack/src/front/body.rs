@@ -29,12 +29,20 @@ pub(super) fn forward(mut body: Incoming) -> Chunks {
                 },
                 Err(error) => Err(io::Error::new(io::ErrorKind::UnexpectedEof, error)),
             };
-            if sender.send(chunk).await.is_err() {
+            let broken = chunk.is_err();
+            // Where nobody wants the rest it is read all the same: a client that cannot send does not see the answer.
+            let _ = sender.send(chunk).await;
+            if broken {
                 return;
             }
         }
     });
     receiver
+}
+
+/// Reads a body that nobody wants, so that its sender comes to see the answer.
+pub(super) fn discard(body: Incoming) {
+    drop(forward(body));
 }
 
 /// The encodings of a body, outermost first.

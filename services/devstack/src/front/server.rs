@@ -169,32 +169,33 @@ fn connection(stream: TcpStream, front: Arc<Front>, mut stopped: watch::Receiver
 }
 
 async fn answer(front: Arc<Front>, request: hyper::Request<Incoming>) -> Result<Response<AnyBody>, Infallible> {
-    let short = |status, text: &str| {
-        let (head, body) = plain(status, text);
-        Ok(head.map(|()| Either::Left(Full::new(body))))
-    };
-    if !is_local(request.headers()) {
-        return short(StatusCode::FORBIDDEN, "this server answers programs and pages of this machine only\n");
+    if let Some((status, text)) = without_query(&request) {
+        body::discard(request.into_body());
+        let (head, body) = plain(status, &text);
+        return Ok(head.map(|()| Either::Left(Full::new(body))));
     }
-    let path = request.uri().path();
     let query = request.uri().query().unwrap_or("");
-    match path {
-        "/ping" | "/replicas_status" => return short(StatusCode::OK, "Ok.\n"),
-        "/" if request.method() == Method::GET && query.is_empty() => {
-            return short(StatusCode::OK, "Ok.\n");
-        }
-        "/" | "/query" => {}
-        other => {
-            let text =
-                format!("There is no handle {other}\n\nUse / or /ping for health checks, POST to / to run queries.\n");
-            return short(StatusCode::NOT_FOUND, &text);
-        }
-    }
-    if !matches!(*request.method(), Method::GET | Method::HEAD | Method::POST | Method::PUT) {
-        return short(StatusCode::METHOD_NOT_ALLOWED, "use GET or POST\n");
-    }
     let parsed = Request::parse(request.method(), query, request.headers());
     Ok(front.execute(parsed, request.into_body()).await)
+}
+
+/// What a request is told that runs no query.
+fn without_query(request: &hyper::Request<Incoming>) -> Option<(StatusCode, String)> {
+    if !is_local(request.headers()) {
+        return Some((StatusCode::FORBIDDEN, "this server answers programs and pages of this machine only\n".into()));
+    }
+    let method = request.method();
+    let ok = Some((StatusCode::OK, "Ok.\n".into()));
+    match request.uri().path() {
+        "/ping" | "/replicas_status" => ok,
+        "/" if method == Method::GET && request.uri().query().unwrap_or("").is_empty() => ok,
+        "/" | "/query" if matches!(*method, Method::GET | Method::HEAD | Method::POST | Method::PUT) => None,
+        "/" | "/query" => Some((StatusCode::METHOD_NOT_ALLOWED, "use GET or POST\n".into())),
+        other => {
+            let hint = "Use / or /ping for health checks, POST to / to run queries.";
+            Some((StatusCode::NOT_FOUND, format!("There is no handle {other}\n\n{hint}\n")))
+        }
+    }
 }
 
 impl Front {
@@ -203,7 +204,10 @@ impl Front {
             parsed.and_then(|request| self.shared.queries.start(&request.query_id).map(|query| (request, query)));
         let (request, query) = match started {
             Ok(started) => started,
-            Err(exception) => return self.refuse(&exception),
+            Err(exception) => {
+                body::discard(incoming);
+                return self.refuse(&exception);
+            }
         };
         let style = Style {
             query_id: request.query_id.clone(),

@@ -101,6 +101,16 @@ fn a_body_cut_at_a_batch_boundary_stores_nothing() {
 }
 
 #[test]
+fn an_error_is_seen_by_a_client_that_still_sends() {
+    let front = front();
+    let rows = vec![b'1'; 20 << 20];
+    for (name, value) in [("session_timeout", "99999"), ("query_id", "sends"), ("no_such_setting", "1")] {
+        let answer = front.insert("INSERT INTO nowhere FORMAT TSV", &[(name, value), ("session_id", "sends")], &rows);
+        assert!(answer.status >= 400 && answer.body.starts_with("Code: "), "{answer:?}");
+    }
+}
+
+#[test]
 fn a_packed_body_cut_short_stores_nothing() {
     let front = front();
     front.run("CREATE DATABASE packed");

@@ -78,21 +78,31 @@ fn the_clickhouse_crate() {
 #[test]
 fn python_clickhouse_connect() {
     let folder = folder("python");
-    let python = folder.join("bin/python");
-    if !python.exists() {
-        run("python3 (Debian: python3-venv)", Command::new("python3").args(["-m", "venv"]).arg(&folder));
-    }
     let requirement = "clickhouse-connect==1.12.0";
     let installed = folder.join(requirement);
     if !installed.exists() {
-        run(
-            "pip",
-            Command::new(&python).args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]),
-        );
+        provide_python();
+        run("python3", Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder));
+        let mut pip = Command::new(folder.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", requirement]);
+        run("pip", &mut pip);
         std::fs::write(installed, "").unwrap();
     }
-    let script = source().join("connect.py");
-    run("python", Command::new(python).arg(script).arg(front().address.port().to_string()));
+    let mut python = Command::new(folder.join("bin/python"));
+    run("python", python.arg(source().join("connect.py")).arg(front().address.port().to_string()));
+}
+
+/// Debian leaves out of its Python what makes a virtual environment.
+fn provide_python() {
+    let complete = Command::new("python3").args(["-c", "import ensurepip, venv"]).output();
+    if complete.is_ok_and(|output| output.status.success()) {
+        return;
+    }
+    // SAFETY: has no preconditions.
+    assert_eq!(unsafe { libc::geteuid() }, 0, "Python is missing: install it (Debian: python3-venv)");
+    run("apt-get", Command::new("apt-get").arg("update"));
+    let mut install = Command::new("apt-get");
+    run("apt-get", install.args(["install", "--yes", "--no-install-recommends", "python3-venv"]));
 }
 
 #[test]
@@ -102,14 +112,15 @@ fn java_official_jdbc_driver() {
     if !jars.exists() {
         let fetched = folder.join("fetched");
         let mut maven = Command::new("mvn");
-        maven.args(["--quiet", "--batch-mode", "dependency:copy-dependencies", "-Dmdep.useBaseVersion=true"]);
-        maven.arg("--file").arg(source().join("pom.xml")).arg(format!("-DoutputDirectory={}", fetched.display()));
-        run("mvn (Debian: maven)", &mut maven);
+        maven.args(["--quiet", "--batch-mode", "dependency:copy-dependencies", "--file"]).arg(source().join("pom.xml"));
+        run("mvn", maven.arg(format!("-DoutputDirectory={}", fetched.display())));
         std::fs::rename(fetched, &jars).unwrap();
     }
-    let mut java = Command::new("java");
-    java.arg("-cp").arg(format!("{}/*", jars.display())).arg(source().join("Jdbc.java"));
-    run("java (Debian: default-jdk-headless)", java.arg(front().address.port().to_string()));
+    let path = format!("{}/*:{}", jars.display(), folder.display());
+    let mut compile = Command::new("java");
+    compile.args(["-cp", &path, "org.eclipse.jdt.internal.compiler.batch.Main", "-17", "-d"]);
+    run("java", compile.arg(&folder).arg(source().join("Jdbc.java")));
+    run("java", Command::new("java").args(["-cp", &path, "Jdbc", &front().address.port().to_string()]));
 }
 
 fn source() -> PathBuf {
@@ -126,7 +137,7 @@ fn folder(name: &str) -> PathBuf {
 fn run(program: &str, command: &mut Command) {
     let output = command
         .output()
-        .unwrap_or_else(|error| panic!("could not run {program}: {error}; install it, then run `make test` again"));
+        .unwrap_or_else(|error| panic!("could not run {program}: {error}; install it, then run `make test`"));
     let text = [output.stdout, output.stderr].concat();
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&text));
     print!("{}", String::from_utf8_lossy(&text));

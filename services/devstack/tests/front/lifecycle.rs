@@ -57,8 +57,12 @@ fn a_stop_lets_queries_end_and_ends_those_that_do_not() {
     std::thread::scope(|scope| {
         let front = &front;
         let short = scope.spawn(|| front.ask("SELECT sleep(0.7)", &[]));
-        let endless =
-            scope.spawn(|| front.ask("SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(number)", &[]));
+        let endless = scope.spawn(|| {
+            front.ask(
+                "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(number)",
+                &[("max_execution_time", "60")],
+            )
+        });
         eventually("both run", Duration::from_secs(10), || front.run("SELECT count() FROM system.processes") == "3\n");
         front.signal(libc::SIGTERM);
         assert_eq!(short.join().unwrap().body, "0\n");

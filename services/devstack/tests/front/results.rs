@@ -9,6 +9,9 @@ use crate::running::{Front, eventually, front, read};
 
 const ROWS: u64 = 1_000_000;
 
+/// So that a test that fails ends.
+const LIMIT: (&str, &str) = ("max_execution_time", "60");
+
 const COLUMNS: &str = "n UInt64, s String, word LowCardinality(String), maybe Nullable(Int32), list Array(Int64), \
     map Map(LowCardinality(String), UInt16), at DateTime64(3, 'UTC'), id UUID, wide UInt128, yes Bool, money Decimal(18, 4)";
 
@@ -88,7 +91,7 @@ fn a_query_ends_with_its_client() {
     for query in queries {
         let running =
             || front.run("SELECT count() FROM system.processes WHERE Settings['log_comment'] = 'left alone'") == "1\n";
-        let parameters = [("log_comment", "left alone"), ("max_threads", "1")];
+        let parameters = [("log_comment", "left alone"), ("max_threads", "1"), LIMIT];
         let client = front.half_sent(&parameters, &format!("Content-Length: {}", query.len()), query.as_bytes());
         eventually(query, Duration::from_secs(10), running);
         drop(client);
@@ -102,7 +105,7 @@ fn a_query_ends_with_its_client() {
 fn a_query_is_killed_by_its_clients_id() {
     let front = front();
     std::thread::scope(|scope| {
-        let id = [("query_id", "to be killed")];
+        let id = [("query_id", "to be killed"), LIMIT];
         let query = "SELECT count() FROM numbers(1000000000000) WHERE NOT ignore(cityHash64(number))";
         let killed = scope.spawn(move || front.ask(query, &id));
         eventually("the query runs", Duration::from_secs(10), || {
