@@ -47,7 +47,11 @@ pub struct Settings {
 pub async fn run(settings: Settings, shutdown: Shutdown) -> Result<()> {
     settings.resolver.check().map_err(ResolverError::Config)?;
     store::set_failpoint_hook(failpoint);
-    let parts = Parts::connect(settings, shutdown.clone()).await?;
+    // Kafka and ClickHouse may be away for as long as they like; a stop is heard meanwhile.
+    let parts = tokio::select! {
+        parts = Parts::connect(settings, shutdown.clone()) => parts?,
+        () = shutdown.stopping() => return Ok(()),
+    };
     let mut tasks = JoinSet::new();
     parts.serve(&mut tasks).await?;
     // The graph first: a record is resolved only by a graph that has seen everything logged before this process began.
