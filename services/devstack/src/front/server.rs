@@ -93,8 +93,13 @@ pub async fn serve(config: FrontConfig) -> Result<(), FrontError> {
     tracing::info!(queries = queries.count(), "clickhouse front stops");
     wait_for_queries(&queries, config.grace).await;
     sessions.clear();
-    let ended = tokio::task::spawn_blocking(move || engine.shutdown()).await.unwrap_or(false);
-    tracing::info!(clean = ended, "clickhouse front stopped");
+    let clean = tokio::task::spawn_blocking(move || engine.shutdown()).await.unwrap_or(false);
+    tracing::info!(clean, "clickhouse front stopped");
+    if !clean {
+        // Its threads would run on while the process takes itself apart. What is stored is stored already.
+        // SAFETY: has no preconditions.
+        unsafe { libc::_exit(0) }
+    }
     Ok(())
 }
 
