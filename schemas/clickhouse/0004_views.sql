@@ -224,15 +224,27 @@ ARRAY JOIN
     if(touches = 0, [''], touch_source) AS campaign_source,
     if(touches = 0, [''], touch_medium) AS campaign_medium,
     if(touches = 0, [''], touch_campaign) AS campaign,
-    arrayMap(number -> [
-        ('first', if(number = 0, value_minor, credit_first[number]), if(number = 0, 1000000, share_first[number])),
-        ('last', if(number = 0, value_minor, credit_last[number]), if(number = 0, 1000000, share_last[number])),
-        ('last_non_direct', if(number = 0, value_minor, credit_last_non_direct[number]), if(number = 0, 1000000, share_last_non_direct[number])),
-        ('linear', if(number = 0, value_minor, credit_linear[number]), if(number = 0, 1000000, share_linear[number])),
-        ('time_decay', if(number = 0, value_minor, credit_time_decay[number]), if(number = 0, 1000000, share_time_decay[number])),
-        ('position', if(number = 0, value_minor, credit_position[number]), if(number = 0, 1000000, share_position[number]))
-    ], numbers) AS credits
-ARRAY JOIN credits AS credit;
+    -- Each column by itself: a lambda over all of them would hold the whole path once per touch.
+    if(touches = 0, [value_minor], credit_first) AS first_minor,
+    if(touches = 0, [1000000::UInt32], share_first) AS first_ppm,
+    if(touches = 0, [value_minor], credit_last) AS last_minor,
+    if(touches = 0, [1000000::UInt32], share_last) AS last_ppm,
+    if(touches = 0, [value_minor], credit_last_non_direct) AS last_non_direct_minor,
+    if(touches = 0, [1000000::UInt32], share_last_non_direct) AS last_non_direct_ppm,
+    if(touches = 0, [value_minor], credit_linear) AS linear_minor,
+    if(touches = 0, [1000000::UInt32], share_linear) AS linear_ppm,
+    if(touches = 0, [value_minor], credit_time_decay) AS time_decay_minor,
+    if(touches = 0, [1000000::UInt32], share_time_decay) AS time_decay_ppm,
+    if(touches = 0, [value_minor], credit_position) AS position_minor,
+    if(touches = 0, [1000000::UInt32], share_position) AS position_ppm
+ARRAY JOIN [
+    ('first', first_minor, first_ppm),
+    ('last', last_minor, last_ppm),
+    ('last_non_direct', last_non_direct_minor, last_non_direct_ppm),
+    ('linear', linear_minor, linear_ppm),
+    ('time_decay', time_decay_minor, time_decay_ppm),
+    ('position', position_minor, position_ppm)
+] AS credit;
 
 CREATE VIEW IF NOT EXISTS {db}.data_quality
 (
