@@ -34,7 +34,7 @@ demo-real: prerequisites ## The same on exported files; DATA=folder names them
 	@$(TRIBUTARY) demo --real $(DATA)
 
 test: prerequisites ## Run every test, on a Kafka and ClickHouse of their own
-	@deploy/test-stack.sh cargo test --workspace
+	@deploy/test-stack.sh cargo test --workspace --no-fail-fast
 
 check: prerequisites ## Formatting, lints, documentation and the repository's own rules
 	cargo fmt --all --check
