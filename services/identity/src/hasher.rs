@@ -19,8 +19,6 @@ pub struct Hasher {
     rules: Rules,
     secret: [u8; 32],
     blocklist: Blocklist,
-    /// SHA-256 of blocked values, for e-mails that come hashed.
-    blocked_hashes: FxHashSet<String>,
     role_mailboxes: FxHashSet<String>,
     own_domains: Vec<String>,
     own_phones: FxHashSet<String>,
@@ -60,7 +58,6 @@ impl Hasher {
         let secret = blake3::derive_key("tributary identity keys, version 1", secret);
         let json = canonical_json(&rules, &secret);
         Ok(Hasher {
-            blocked_hashes: blocklist.exact_values().chain([""]).map(normalize::sha256_hex).collect(),
             role_mailboxes: rules.role_mailboxes.iter().map(|local| local.trim().to_lowercase()).collect(),
             own_domains,
             own_phones,
@@ -115,6 +112,43 @@ impl Hasher {
         self.rules.types.get(usize::from(kind)).map_or("", |rule| rule.name.as_str())
     }
 
+    /// The identifiers that these rules name as belonging to nobody and `before` did not: each new entry of
+    /// `blocked_values` as a value of every type that `before` has, in the ways of writing it that do not give one key
+    /// (as configured, lower case, upper case, words with capitals), and each new number of `own_phones`. Ascending by
+    /// (kind, key). The graph treats those it knows as shared when the rules change; the built-in lists are not among
+    /// them, so that a log means the same to every version of this program.
+    pub fn newly_blocked(&self, before: &Hasher) -> Vec<Identifier> {
+        let old: FxHashSet<String> =
+            before.rules.blocked_values.iter().map(|value| value.trim().to_lowercase()).collect();
+        let new_values = self.rules.blocked_values.iter().filter(|value| !old.contains(&value.trim().to_lowercase()));
+        let written: Vec<String> = new_values.flat_map(|value| ways_of_writing(value.trim())).collect();
+        let phones: Vec<&String> = self.own_phones.iter().filter(|own| !before.own_phones.contains(*own)).collect();
+        let mut found = Vec::new();
+        for (kind, rule) in (0u8..).zip(&before.rules.types) {
+            let mut add = |normal: &str| found.push(Identifier { kind, key: before.hash(&rule.name, normal) });
+            match rule.normalizer {
+                Normalizer::Id => written.iter().for_each(|value| add(value)),
+                Normalizer::Email => {
+                    let hashed = |value: &String| match normalize::address(value) {
+                        Some(address) => address.hashed(),
+                        None => normalize::as_sha256_hex(value).unwrap_or_else(|| normalize::sha256_hex(value)),
+                    };
+                    written.iter().for_each(|value| add(&hashed(value)));
+                }
+                Normalizer::Phone => {
+                    written
+                        .iter()
+                        .filter_map(|value| normalize::phone(value, before.region))
+                        .for_each(|e164| add(&e164));
+                    phones.iter().for_each(|e164| add(e164));
+                }
+            }
+        }
+        found.sort_unstable_by_key(|identifier| (identifier.kind, identifier.key));
+        found.dedup();
+        found
+    }
+
     /// The rules with everything that decides keys and customers, as JSON. Holds no secret, only a check value of it.
     pub fn rules_json(&self) -> &str {
         &self.json
@@ -153,7 +187,11 @@ impl Hasher {
             Normalizer::Email => self.examine_email(value)?,
             Normalizer::Phone => {
                 let number = normalize::phone(value, self.region)?;
-                let own = self.own_phones.contains(number.split(';').next().unwrap_or(&number));
+                let base = number.split(';').next().unwrap_or(&number);
+                if self.blocklist.blocks_phone(base) {
+                    return None;
+                }
+                let own = self.own_phones.contains(base);
                 (number, if own { Use::LastResort } else { Use::Links })
             }
         };
@@ -163,10 +201,10 @@ impl Hasher {
 
     fn examine_email(&self, value: &str) -> Option<(String, Use)> {
         if let Some(hashed) = normalize::as_sha256_hex(value) {
-            return (!self.blocked_hashes.contains(&hashed)).then_some((hashed, Use::Links));
+            return (!self.blocklist.blocks_hash(&hashed)).then_some((hashed, Use::Links));
         }
         let address = normalize::address(value)?;
-        if self.blocklist.blocks_local_part(&address.local) {
+        if self.blocklist.blocks_address(&address.local, &address.domain) {
             return None;
         }
         let mailbox = address.local.split('+').next().unwrap_or(&address.local);
@@ -186,6 +224,21 @@ impl Hasher {
         key.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
         Key(u128::from_be_bytes(key))
     }
+}
+
+/// A value as its writers may have written it; comparing blocked values does not regard case, keys do.
+fn ways_of_writing(value: &str) -> [String; 4] {
+    let mut capitals = String::with_capacity(value.len());
+    let mut inside = false;
+    for c in value.chars() {
+        if inside {
+            capitals.extend(c.to_lowercase())
+        } else {
+            capitals.extend(c.to_uppercase())
+        }
+        inside = c.is_alphanumeric();
+    }
+    [value.to_owned(), value.to_lowercase(), value.to_uppercase(), capitals]
 }
 
 /// Equal rules give equal text: the order in which lists of values are written says nothing.

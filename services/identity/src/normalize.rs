@@ -6,15 +6,26 @@ use phonenumber::{Mode, country};
 use sha2::{Digest, Sha256};
 
 /// Version of everything in this file; part of the rules' hash.
-pub(crate) const NORMALIZER_VERSION: u32 = 1;
+pub(crate) const NORMALIZER_VERSION: u32 = 2;
 
 /// Removes what copying and exporting add around a value: white space of any script, zero-width characters, a byte
 /// order mark.
 pub(crate) fn trim(value: &str) -> &str {
-    value.trim_matches(|c: char| {
-        c.is_whitespace()
-            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2060}' | '\u{FEFF}' | '\0')
-    })
+    value.trim_matches(|c: char| c.is_whitespace() || is_invisible(c))
+}
+
+/// Zero-width characters, marks of writing direction (phones wrap copied numbers in them), soft hyphens.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\0' | '\u{AD}' | '\u{61C}' | '\u{200B}'..='\u{200F}' | '\u{202A}'..='\u{202E}')
+        || matches!(c, '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{2069}' | '\u{FEFF}')
+}
+
+/// The ASCII character that a full-width one stands for; any other as it is.
+pub(crate) fn narrow(c: char) -> char {
+    match u32::from(c) {
+        wide @ 0xFF01..=0xFF5E => char::from_u32(wide - 0xFEE0).unwrap_or(c),
+        _ => c,
+    }
 }
 
 /// An e-mail address in parts, lower case, the domain in ASCII.
@@ -43,8 +54,14 @@ pub(crate) fn as_sha256_hex(value: &str) -> Option<String> {
     (value.len() == 64 && value.bytes().all(|b| b.is_ascii_hexdigit())).then(|| value.to_ascii_lowercase())
 }
 
-/// Reads a trimmed address; `None` when it is not one. `mailto:`, a display name and angle brackets are left out.
+/// Reads a trimmed address; `None` when it is not one. `mailto:`, a display name and angle brackets are left out;
+/// full-width letters count as plain ones, and an address copied from a link (`jane%40doe.org`) is unescaped.
 pub(crate) fn address(value: &str) -> Option<Address> {
+    let mut readable: String = value.chars().filter(|c| !is_invisible(*c)).map(narrow).collect();
+    if !readable.contains('@') {
+        readable = readable.replacen("%40", "@", 1);
+    }
+    let value = readable.as_str();
     let value = match value.strip_suffix('>') {
         Some(before) => &before[before.rfind('<')? + 1..],
         None => value,
@@ -87,7 +104,8 @@ pub(crate) fn ascii_domain(domain: &str) -> Option<String> {
             && !label.ends_with('-')
             && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     });
-    (ascii.contains('.') && ascii.len() <= 253 && labels_fit).then_some(ascii)
+    let top_level_fits = ascii.rsplit('.').next().is_some_and(|label| label.len() >= 2);
+    (ascii.contains('.') && ascii.len() <= 253 && labels_fit && top_level_fits).then_some(ascii)
 }
 
 /// E.164 of a trimmed number that is valid in its numbering plan, with the extension if it has one.
@@ -98,6 +116,7 @@ pub(crate) fn phone(value: &str, region: Option<country::Id>) -> Option<String> 
         match c {
             '+' | '＋' if digits.is_empty() => digits.push('+'),
             c if c.is_numeric() => digits.push(char::from_digit(decimal(c)?, 10)?),
+            c if is_invisible(c) => {}
             // What people put between groups; anything else is no phone number.
             ' ' | '\u{A0}' | '\u{2009}' | '\u{202F}' | '\u{3000}' | '-' | '‐' | '‑' | '–' | '—' | '.' | '/' | '('
             | ')' | '（' | '）' | '－' | '\t' => {}
