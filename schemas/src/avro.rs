@@ -41,7 +41,7 @@ pub const CRM_UPDATE: AvroSchema = schema!("crm_update", ["1"]);
 /// Records of `ad.spend`.
 pub const AD_SPEND: AvroSchema = schema!("ad_spend", ["1"]);
 /// Messages of `identity.log`.
-pub const IDENTITY_COMMANDS: AvroSchema = schema!("identity_commands", ["1"]);
+pub const IDENTITY_COMMANDS: AvroSchema = schema!("identity_commands", ["1", "2"]);
 /// Messages of `attribution.requests`.
 pub const ATTRIBUTION_REQUEST: AvroSchema = schema!("attribution_request", ["1"]);
 

@@ -40,6 +40,109 @@ pub enum Command {
         /// The rules as JSON, so that a process with other rules can say what differs.
         rules_json: String,
     },
+    /// An operator says that two identifiers are one person: an edge that limits do not refuse, only a veto.
+    Merge {
+        /// One identifier.
+        a: Identifier,
+        /// The other.
+        b: Identifier,
+        /// Who and why.
+        note: Text,
+    },
+    /// An operator says that two identifiers are two people: their edge goes and no path joins them until `Allow`.
+    Unlink {
+        /// One identifier.
+        a: Identifier,
+        /// The other.
+        b: Identifier,
+        /// Who and why.
+        note: Text,
+    },
+    /// Takes the veto of an `Unlink` back.
+    Allow {
+        /// One identifier.
+        a: Identifier,
+        /// The other.
+        b: Identifier,
+        /// Who and why.
+        note: Text,
+    },
+    /// Removes every edge of the customer that holds an identifier; nothing is vetoed.
+    Split {
+        /// Any identifier of the customer.
+        of: Identifier,
+        /// Who and why.
+        note: Text,
+    },
+    /// An operator says that an identifier is used by several people: it links no more, and its past stands alone.
+    Share {
+        /// The identifier.
+        of: Identifier,
+        /// Who and why.
+        note: Text,
+    },
+    /// An identifier may link again.
+    Unshare {
+        /// The identifier.
+        of: Identifier,
+        /// Who and why.
+        note: Text,
+    },
+    /// Forgets a customer: what was before never links again, and whoever returns is somebody new.
+    Erase {
+        /// Any identifier of the customer.
+        of: Identifier,
+        /// Whether its identifiers are refused for ever.
+        suppress: bool,
+        /// Who and why.
+        note: Text,
+    },
+}
+
+impl Command {
+    /// Name in `identity_links` and in messages to people.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Command::Link { .. } => "link",
+            Command::Rules { .. } => "rules",
+            Command::Merge { .. } => "merge",
+            Command::Unlink { .. } => "unlink",
+            Command::Allow { .. } => "allow",
+            Command::Split { .. } => "split",
+            Command::Share { .. } => "share",
+            Command::Unshare { .. } => "unshare",
+            Command::Erase { .. } => "erase",
+        }
+    }
+
+    /// What an operator wrote to explain it.
+    pub fn note(&self) -> Option<&Text> {
+        match self {
+            Command::Link { .. } | Command::Rules { .. } => None,
+            Command::Merge { note, .. }
+            | Command::Unlink { note, .. }
+            | Command::Allow { note, .. }
+            | Command::Split { note, .. }
+            | Command::Share { note, .. }
+            | Command::Unshare { note, .. }
+            | Command::Erase { note, .. } => Some(note),
+        }
+    }
+
+    /// The identifiers that an operator named, in order; none for `Link` (its edges say) and `Rules`.
+    pub fn operands(&self) -> impl Iterator<Item = Identifier> + use<> {
+        let (first, second) = match *self {
+            Command::Link { .. } | Command::Rules { .. } => (None, None),
+            Command::Merge { a, b, .. } | Command::Unlink { a, b, .. } | Command::Allow { a, b, .. } => {
+                (Some(a), Some(b))
+            }
+            Command::Split { of, .. }
+            | Command::Share { of, .. }
+            | Command::Unshare { of, .. }
+            | Command::Erase { of, .. } => (Some(of), None),
+        };
+        first.into_iter().chain(second)
+    }
 }
 
 /// Writes commands as one message of `identity.log`.
@@ -76,6 +179,20 @@ mod wire {
         Link { edges: Vec<Edge>, source: String, event_id: String, event_time: i64 },
         #[serde(rename = "tributary.Rules")]
         Rules { hash: Fixed16, rules_json: String },
+        #[serde(rename = "tributary.Merge")]
+        Merge { a: Identifier, b: Identifier, note: String },
+        #[serde(rename = "tributary.Unlink")]
+        Unlink { a: Identifier, b: Identifier, note: String },
+        #[serde(rename = "tributary.Allow")]
+        Allow { a: Identifier, b: Identifier, note: String },
+        #[serde(rename = "tributary.Split")]
+        Split { of: Identifier, note: String },
+        #[serde(rename = "tributary.Share")]
+        Share { of: Identifier, note: String },
+        #[serde(rename = "tributary.Unshare")]
+        Unshare { of: Identifier, note: String },
+        #[serde(rename = "tributary.Erase")]
+        Erase { of: Identifier, suppress: bool, note: String },
     }
 
     #[derive(Serialize, Deserialize)]
@@ -85,7 +202,7 @@ mod wire {
     }
 
     #[derive(Serialize, Deserialize)]
-    struct Identifier {
+    pub(super) struct Identifier {
         kind: i32,
         key: Fixed16,
     }
@@ -101,6 +218,27 @@ mod wire {
                 },
                 super::Command::Rules { hash, rules_json } => {
                     Command::Rules { hash: Fixed16(*hash), rules_json: rules_json.clone() }
+                }
+                super::Command::Merge { a, b, note } => {
+                    Command::Merge { a: (*a).into(), b: (*b).into(), note: note.as_str().to_owned() }
+                }
+                super::Command::Unlink { a, b, note } => {
+                    Command::Unlink { a: (*a).into(), b: (*b).into(), note: note.as_str().to_owned() }
+                }
+                super::Command::Allow { a, b, note } => {
+                    Command::Allow { a: (*a).into(), b: (*b).into(), note: note.as_str().to_owned() }
+                }
+                super::Command::Split { of, note } => {
+                    Command::Split { of: (*of).into(), note: note.as_str().to_owned() }
+                }
+                super::Command::Share { of, note } => {
+                    Command::Share { of: (*of).into(), note: note.as_str().to_owned() }
+                }
+                super::Command::Unshare { of, note } => {
+                    Command::Unshare { of: (*of).into(), note: note.as_str().to_owned() }
+                }
+                super::Command::Erase { of, suppress, note } => {
+                    Command::Erase { of: (*of).into(), suppress: *suppress, note: note.as_str().to_owned() }
                 }
             }
         }
@@ -123,6 +261,21 @@ mod wire {
                     },
                 },
                 Command::Rules { hash, rules_json } => super::Command::Rules { hash: hash.0, rules_json },
+                Command::Merge { a, b, note } => {
+                    super::Command::Merge { a: a.try_into()?, b: b.try_into()?, note: note.into() }
+                }
+                Command::Unlink { a, b, note } => {
+                    super::Command::Unlink { a: a.try_into()?, b: b.try_into()?, note: note.into() }
+                }
+                Command::Allow { a, b, note } => {
+                    super::Command::Allow { a: a.try_into()?, b: b.try_into()?, note: note.into() }
+                }
+                Command::Split { of, note } => super::Command::Split { of: of.try_into()?, note: note.into() },
+                Command::Share { of, note } => super::Command::Share { of: of.try_into()?, note: note.into() },
+                Command::Unshare { of, note } => super::Command::Unshare { of: of.try_into()?, note: note.into() },
+                Command::Erase { of, suppress, note } => {
+                    super::Command::Erase { of: of.try_into()?, suppress, note: note.into() }
+                }
             })
         }
     }
@@ -163,6 +316,14 @@ mod tests {
             Command::Rules { hash: *b"0123456789abcdef", rules_json: "{\"types\":[]}".into() },
             Command::Link { edges: vec![edge(1, u128::MAX), edge(1, 0)], provenance: provenance("é-1") },
             Command::Link { edges: vec![], provenance: provenance("") },
+            Command::Merge { a: identifier(0, 1), b: identifier(1, 2), note: "jo: zwei Konten, eine Frau".into() },
+            Command::Unlink { a: identifier(0, 3), b: identifier(4, 5), note: "ticket 12".into() },
+            Command::Allow { a: identifier(6, 7), b: identifier(8, 9), note: "".into() },
+            Command::Split { of: identifier(10, 11), note: "n".into() },
+            Command::Share { of: identifier(12, 13), note: "till".into() },
+            Command::Unshare { of: identifier(14, 15), note: "no till".into() },
+            Command::Erase { of: identifier(16, 17), suppress: false, note: "request 1".into() },
+            Command::Erase { of: identifier(16, 17), suppress: true, note: "request 2".into() },
         ]
     }
 
@@ -186,6 +347,32 @@ mod tests {
             .unwrap();
         assert!(datum.is_empty());
         assert!(format!("{value:?}").contains("é-1"));
+    }
+
+    /// What the first release wrote is in logs for ever.
+    #[test]
+    fn messages_of_the_first_version_stay_readable() {
+        let first = crate::avro::IDENTITY_COMMANDS.released[0];
+        let bytes = encode_commands(&commands()[..3]);
+        let mut older = bytes.clone();
+        // Branches are appended to the union, so that the datum is the same.
+        older[2..10].copy_from_slice(&crate::avro::fingerprints(first).unwrap()[0]);
+        assert_ne!(bytes, older);
+        assert_eq!(decode_commands(&older).unwrap(), commands()[..3]);
+    }
+
+    #[test]
+    fn operator_commands_say_what_they_name_and_why() {
+        let told: Vec<String> = commands()
+            .iter()
+            .map(|command| {
+                let named: Vec<u128> = command.operands().map(|identifier| identifier.key.0).collect();
+                format!("{} {named:?} {:?}", command.name(), command.note().map(crate::Text::as_str))
+            })
+            .collect();
+        assert_eq!(told[1], "link [] None");
+        assert_eq!(told[4], "unlink [3, 5] Some(\"ticket 12\")");
+        assert_eq!(told[9], "erase [17] Some(\"request 1\")");
     }
 
     #[test]

@@ -43,6 +43,10 @@ pub struct Identifier {
 /// What the graph says of one key at the moment of asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Resolved {
+    /// What a record of this identifier is stored under: its key in its present generation.
+    pub identity_key: Key,
+    /// The generation of `identity_key`.
+    pub generation: u8,
     /// Key of the component's anchor; the key itself when it was never linked.
     pub customer_id: Key,
     /// Log offset of the component's last change plus one; 0 when it was never linked.
@@ -60,7 +64,7 @@ pub struct IdentifiedEvent {
     pub identifiers: SmallVec<[Identifier; 4]>,
     /// Key of the strongest identifier that is not shared. Never changes once stored.
     pub identity_key: Key,
-    /// Generation of `identity_key`; always 0 as long as generations are not closed.
+    /// Generation of `identity_key`: how often the identifier was closed before.
     pub generation: u8,
     /// Customer as known now.
     pub customer_id: Key,

@@ -119,8 +119,8 @@ impl Graph {
                         ordinal += 1;
                     }
                 }
-                // Compared in `check_message`; equal rules change nothing.
-                Command::Rules { .. } => {}
+                // Compared in `check_message`; equal rules change nothing, and operator commands are refused there.
+                _ => {}
             }
         }
         Ok(state.publish(&self.published, offset))
@@ -152,6 +152,7 @@ impl Graph {
                         return Err(Error::RulesDiffer(self.hasher.difference_from(rules_json)));
                     }
                 }
+                operator => return invalid(format!("`{}` is not applied yet", operator.name())),
             }
         }
         if edges_total > state::MAX_EDGES_PER_MESSAGE {

@@ -19,7 +19,7 @@ fn hasher() -> Arc<Hasher> {
 fn edges(commands: &[Command]) -> Vec<Edge> {
     let edges = |command: &Command| match command {
         Command::Link { edges, .. } => edges.clone(),
-        Command::Rules { .. } => Vec::new(),
+        _ => Vec::new(),
     };
     commands.iter().flat_map(edges).collect()
 }

@@ -83,15 +83,16 @@ impl Snapshot<'_> {
     /// The same for a key whose node was looked up before.
     pub(super) fn resolve_found(&self, key: Key, node: Option<u32>) -> Resolved {
         match node {
-            Some(node) => self.resolve_node(node),
-            None => Resolved { customer_id: key, customer_version: 0, shared: false },
+            Some(node) => self.resolve_node(key, node),
+            None => never_linked(key),
         }
     }
 
-    fn resolve_node(&self, node: u32) -> Resolved {
+    fn resolve_node(&self, key: Key, node: u32) -> Resolved {
         let Mapping { anchor, shared } = self.mapping(node);
         let slot = self.published.slots.get(anchor);
-        Resolved { customer_id: key_in(slot), customer_version: self.read(&slot.version, &slot.version_before), shared }
+        let customer_version = self.read(&slot.version, &slot.version_before);
+        Resolved { identity_key: key, generation: 0, customer_id: key_in(slot), customer_version, shared }
     }
 
     pub(super) fn is_shared(&self, node: u32) -> bool {
@@ -113,6 +114,11 @@ impl Snapshot<'_> {
             value & !PENDING
         }
     }
+}
+
+/// What is said of a key without a node.
+pub(super) fn never_linked(key: Key) -> Resolved {
+    Resolved { identity_key: key, generation: 0, customer_id: key, customer_version: 0, shared: false }
 }
 
 fn key_in(slot: &Slot) -> Key {

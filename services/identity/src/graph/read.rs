@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use std::ops::RangeInclusive;
 
 use super::changes::component;
-use super::published::{Snapshot, pair};
+use super::published::{Snapshot, never_linked, pair};
 use super::{Component, Conflict, Graph, Stats};
 use crate::KeyedEvent;
 
@@ -94,7 +94,7 @@ impl Graph {
 /// R3: a shared identifier is the identity of a record that has nothing else.
 fn identity(snapshot: &Snapshot<'_>, identifiers: &[Identifier], strongest: Option<u32>) -> (Key, Resolved) {
     let Some((first, others)) = identifiers.split_first() else {
-        return (Key::NIL, Resolved { customer_id: Key::NIL, customer_version: 0, shared: false });
+        return (Key::NIL, never_linked(Key::NIL));
     };
     let last_resort = (first.key, snapshot.resolve_found(first.key, strongest));
     if !last_resort.1.shared {

@@ -19,7 +19,7 @@ pub(super) fn links(entries: &[Entry], hasher: &Hasher) -> Vec<LinkRow> {
     for entry in entries {
         let links = entry.commands.iter().filter_map(|command| match command {
             Command::Link { edges, provenance } => Some((edges, provenance)),
-            Command::Rules { .. } => None,
+            _ => None,
         });
         let edges = links.flat_map(|(edges, provenance)| edges.iter().map(move |edge| (edge, provenance)));
         for (ordinal, (edge, provenance)) in (0..).zip(edges) {
