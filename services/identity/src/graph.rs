@@ -6,17 +6,21 @@
 mod arena;
 mod changes;
 mod conflict;
+mod edges;
 mod fingerprint;
 mod index;
 mod journal;
 mod limits;
 mod link;
+mod memory;
+mod nodes;
 mod published;
 mod read;
 mod region;
 mod replay;
 mod state;
 mod verify;
+mod word;
 
 use parking_lot::{Mutex, RwLock};
 use schemas::{Command, Identifier, Key};

@@ -1,6 +1,6 @@
 use std::sync::OnceLock;
 
-/// Items of the first chunk, a power of two; each following chunk doubles the total up to [`LARGEST`].
+/// Items of the first chunk, a power of two; each following chunk doubles the total up to [`LARGEST_BITS`].
 const FIRST_BITS: u32 = 10;
 /// Chunks of this many items (as a power of two) follow each other once it is reached.
 const LARGEST_BITS: u32 = 20;
@@ -43,8 +43,18 @@ impl<T: Default> Arena<T> {
     /// The item of a number, its chunk made if this is the first number in it.
     pub(super) fn reserve(&self, number: u32) -> &T {
         let (chunk, place, length) = locate(number);
-        let chunk = self.chunks[chunk].get_or_init(|| (0..length).map(|_| T::default()).collect());
+        let chunk = self.chunks[chunk].get_or_init(|| {
+            let items: Box<[T]> = (0..length).map(|_| T::default()).collect();
+            super::memory::prefer_huge_pages(&items);
+            items
+        });
         &chunk[place]
+    }
+
+    /// Tells the processor that an item is about to be read.
+    #[inline]
+    pub(super) fn prefetch(&self, number: u32) {
+        super::memory::prefetch(self.get(number));
     }
 
     /// Bytes held.

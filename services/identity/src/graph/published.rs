@@ -159,7 +159,11 @@ impl Published {
     }
 
     pub(super) fn find_many(&self, keys: &[Key]) -> Vec<Option<u32>> {
-        self.index.find_many(keys, |node| self.key(node))
+        let mut found = vec![None; keys.len()];
+        for (keys, found) in keys.chunks(super::index::BATCH).zip(found.chunks_mut(super::index::BATCH)) {
+            self.index.find_batch(keys, found, |_| {}, |node| self.key(node));
+        }
+        found
     }
 
     /// Whether an edge between two nodes is kept and visible.

@@ -1,0 +1,476 @@
+//! What readers see of the identifiers. One applier writes; readers take no lock and never wait for it.
+//!
+//! **How a message becomes visible as a whole.** While a message is applied, a node that it changes points to a *change*:
+//! its former word and its new one. The epoch says which counts: even, the message is in flight and the former word
+//! does; odd, it is published and the new one does. After publishing, the nodes get their new words, the epoch becomes
+//! even again, and the next message may begin and use the changes anew. A reader notes the epoch, reads, and reads again
+//! if the epoch has moved meanwhile: every word it can have misread was written after a step of the epoch that it then
+//! sees, because words are stored with `Release` and loaded with `Acquire`.
+
+use parking_lot::RwLock;
+use rustc_hash::FxHashMap;
+use schemas::Key;
+use smallvec::SmallVec;
+use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
+
+use super::arena::Arena;
+use super::edges::NONE;
+use super::index::{BATCH, Index};
+use super::word::{Flags, Word};
+
+/// One generation of an identifier: 32 bytes, two to a cache line.
+#[derive(Debug, Default)]
+pub(super) struct Node {
+    key_high: AtomicU64,
+    key_low: AtomicU64,
+    word: AtomicU64,
+    /// For the applier: the next member of its component, in a ring.
+    next_member: AtomicU32,
+    /// For the applier and [`super::edges::Edges::connects`]: its newest edge, from which the ring of its edges begins.
+    newest_edge: AtomicU32,
+}
+
+/// A change of the message in flight.
+#[derive(Debug, Default)]
+struct Change {
+    node: AtomicU32,
+    before: AtomicU64,
+    after: AtomicU64,
+}
+
+/// Size and types of a component, kept with its anchor. Closed generations do not count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Summary {
+    /// The types present, as bits.
+    pub(super) types: u32,
+    /// How many identifiers; [`Summary::MANY`] means that many or more.
+    pub(super) size: u32,
+    /// Whether a veto or a forced edge is in it, so that a union needs a replay.
+    pub(super) special: bool,
+}
+
+impl Summary {
+    /// Greatest number of types.
+    pub(super) const TYPES: u32 = 24;
+    /// Sizes end here: the ring has to be walked.
+    pub(super) const MANY: u32 = 127;
+
+    pub(super) fn alone(kind: u8) -> Self {
+        Summary { types: 1 << kind, size: 1, special: false }
+    }
+
+    fn pack(self) -> u32 {
+        self.types | self.size.min(Self::MANY) << Self::TYPES | u32::from(self.special) << 31
+    }
+
+    fn unpack(word: u32) -> Self {
+        Summary {
+            types: word & ((1 << Self::TYPES) - 1),
+            size: word >> Self::TYPES & Self::MANY,
+            special: word >> 31 != 0,
+        }
+    }
+}
+
+/// What a node says at one epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) customer_id: Key,
+    pub(super) customer_version: u64,
+    pub(super) generation: u8,
+    pub(super) flags: Flags,
+}
+
+/// All nodes, by number.
+#[derive(Debug)]
+pub(super) struct Nodes {
+    nodes: Arena<Node>,
+    summaries: Arena<AtomicU32>,
+    index: Index,
+    /// Generations after the first, by the number of the first; for the few identifiers that have some.
+    generations: RwLock<FxHashMap<u32, SmallVec<[u32; 2]>>>,
+    /// The first generation of each node in `generations`.
+    first_generations: RwLock<FxHashMap<u32, u32>>,
+    changes: Arena<Change>,
+    changed: AtomicU32,
+    length: AtomicU32,
+    epoch: AtomicU64,
+    applied: AtomicI64,
+}
+
+/// What was true at one epoch.
+#[derive(Clone, Copy)]
+pub(super) struct View<'a> {
+    nodes: &'a Nodes,
+    epoch: u64,
+}
+
+impl View<'_> {
+    /// What a node says.
+    #[inline]
+    pub(super) fn seen(self, node: u32) -> Seen {
+        let word = self.word(node);
+        let (customer_id, customer_version) = match word.version() {
+            Some(version) => (self.nodes.key(node), version),
+            None => {
+                let anchor = word.anchor();
+                // An anchor that is none any more was read across a step of the epoch: it is asked again.
+                (self.nodes.key(anchor), self.word(anchor).version().unwrap_or(0))
+            }
+        };
+        Seen { customer_id, customer_version, generation: word.generation(), flags: word.flags() }
+    }
+
+    pub(super) fn flags(self, node: u32) -> Flags {
+        self.word(node).flags()
+    }
+
+    #[inline]
+    fn word(self, node: u32) -> Word {
+        let word = Word(self.nodes.nodes.get(node).word.load(Acquire));
+        match word.change() {
+            None => word,
+            Some(change) => {
+                let change = self.nodes.changes.get(change);
+                let current = if self.epoch & 1 == 0 { &change.before } else { &change.after };
+                Word(current.load(Acquire))
+            }
+        }
+    }
+}
+
+/// For readers.
+impl Nodes {
+    pub(super) fn new() -> Self {
+        Nodes {
+            nodes: Arena::new(),
+            summaries: Arena::new(),
+            index: Index::new(),
+            generations: RwLock::default(),
+            first_generations: RwLock::default(),
+            changes: Arena::new(),
+            changed: AtomicU32::new(0),
+            length: AtomicU32::new(0),
+            epoch: AtomicU64::new(0),
+            applied: AtomicI64::new(-1),
+        }
+    }
+
+    /// Offset of the last message that is visible; -1 before the first.
+    pub(super) fn applied(&self) -> i64 {
+        self.applied.load(Acquire)
+    }
+
+    /// Runs `question` until all it read was true at one epoch. It should be short: it is asked again when a message
+    /// was published meanwhile.
+    #[inline]
+    pub(super) fn at_one_epoch<T>(&self, mut question: impl FnMut(View<'_>) -> T) -> T {
+        loop {
+            let epoch = self.epoch.load(Acquire);
+            let answer = question(View { nodes: self, epoch });
+            if self.epoch.load(Acquire) == epoch {
+                return answer;
+            }
+        }
+    }
+
+    /// The node with this key: a closed generation's too.
+    #[inline]
+    pub(super) fn find(&self, key: Key) -> Option<u32> {
+        self.index.find(key, |node| self.key(node))
+    }
+
+    /// The nodes of many keys, in their order.
+    pub(super) fn find_many(&self, keys: &[Key], found: &mut Vec<Option<u32>>) {
+        found.clear();
+        found.resize(keys.len(), None);
+        for (keys, found) in keys.chunks(BATCH).zip(found.chunks_mut(BATCH)) {
+            self.index.find_batch(keys, found, |node| self.nodes.prefetch(node), |node| self.key(node));
+        }
+    }
+
+    /// [`Self::find_many`] and then what each node says, brought near before it is asked; `None` for keys without one.
+    pub(super) fn see_many(&self, keys: &[Key], mut each: impl FnMut(usize, Option<(u32, Seen)>)) {
+        let mut found = [None; BATCH];
+        for (chunk, keys) in keys.chunks(BATCH).enumerate() {
+            let found = &mut found[..keys.len()];
+            self.index.find_batch(keys, found, |node| self.nodes.prefetch(node), |node| self.key(node));
+            for node in found.iter().flatten() {
+                let word = Word(self.nodes.get(*node).word.load(Relaxed));
+                if word.change().is_none() && word.version().is_none() {
+                    self.nodes.prefetch(word.anchor());
+                }
+            }
+            for (place, node) in found.iter().enumerate() {
+                let seen = node.map(|node| (node, self.at_one_epoch(|view| view.seen(node))));
+                each(chunk * BATCH + place, seen);
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn key(&self, node: u32) -> Key {
+        let node = self.nodes.get(node);
+        Key(u128::from(node.key_high.load(Relaxed)) << 64 | u128::from(node.key_low.load(Relaxed)))
+    }
+
+    /// The newest generation of an identifier, by the node of its first.
+    pub(super) fn current_generation(&self, first: u32) -> u32 {
+        self.generations.read().get(&first).and_then(|later| later.last().copied()).unwrap_or(first)
+    }
+
+    /// All generations of an identifier, oldest first, by the node of its first.
+    pub(super) fn generations(&self, first: u32) -> SmallVec<[u32; 4]> {
+        let mut all = SmallVec::from_slice(&[first]);
+        all.extend(self.generations.read().get(&first).into_iter().flatten().copied());
+        all
+    }
+
+    /// The node of the first generation of a node's identifier.
+    pub(super) fn first_generation(&self, node: u32) -> u32 {
+        if self.generation(node) == 0 {
+            return node;
+        }
+        self.first_generations.read().get(&node).copied().unwrap_or(node)
+    }
+
+    pub(super) fn kind(&self, node: u32) -> u8 {
+        self.current(node).kind()
+    }
+
+    pub(super) fn generation(&self, node: u32) -> u8 {
+        self.current(node).generation()
+    }
+
+    /// How many nodes there are; their numbers are below.
+    pub(super) fn len(&self) -> u32 {
+        self.length.load(Acquire)
+    }
+
+    /// Bytes held.
+    pub(super) fn bytes(&self) -> usize {
+        let later = self.first_generations.read().capacity();
+        self.nodes.bytes() + self.summaries.bytes() + self.index.bytes() + self.changes.bytes() + later * 40
+    }
+}
+
+/// For the applier, which holds the state's lock: it sees what the message in flight has changed.
+impl Nodes {
+    /// Adds a node that stands alone. Readers that find it see what they would see of a key without a node.
+    pub(super) fn add(&self, kind: u8, key: Key, generation: u8) -> u32 {
+        let number = self.length.load(Relaxed);
+        assert!(number < NONE >> 1, "2 billion linked identifiers need more memory than a node number can address");
+        let node = self.nodes.reserve(number);
+        node.key_high.store((key.0 >> 64) as u64, Relaxed);
+        node.key_low.store(key.0 as u64, Relaxed);
+        node.next_member.store(number, Relaxed);
+        node.newest_edge.store(NONE, Relaxed);
+        node.word.store(Word::alone(kind, generation).0, Release);
+        self.summaries.reserve(number).store(Summary::alone(kind).pack(), Relaxed);
+        self.length.store(number + 1, Release);
+        // The mark in the index makes the node visible to whoever finds the number.
+        self.index.insert(key, number, |node| self.key(node));
+        number
+    }
+
+    /// Adds the next generation of an identifier, alone.
+    pub(super) fn add_generation(&self, current: u32, key: Key) -> u32 {
+        let first = self.first_generation(current);
+        let node = self.add(self.kind(current), key, self.generation(current) + 1);
+        self.first_generations.write().insert(node, first);
+        self.generations.write().entry(first).or_default().push(node);
+        node
+    }
+
+    fn current(&self, node: u32) -> Word {
+        let word = Word(self.nodes.get(node).word.load(Relaxed));
+        match word.change() {
+            None => word,
+            Some(change) => Word(self.changes.get(change).after.load(Relaxed)),
+        }
+    }
+
+    /// Changes a node's word with the message in flight.
+    fn change(&self, node: u32, word: Word) {
+        let place = &self.nodes.get(node).word;
+        let now = Word(place.load(Relaxed));
+        match now.change() {
+            Some(change) => self.changes.get(change).after.store(word.0, Release),
+            None if now == word => {}
+            None => {
+                let number = self.changed.load(Relaxed);
+                let change = self.changes.reserve(number);
+                change.node.store(node, Relaxed);
+                change.before.store(now.0, Release);
+                change.after.store(word.0, Release);
+                self.changed.store(number + 1, Relaxed);
+                place.store(Word::pointing_to(number).0, Release);
+            }
+        }
+    }
+
+    pub(super) fn flags(&self, node: u32) -> Flags {
+        self.current(node).flags()
+    }
+
+    pub(super) fn set_flags(&self, node: u32, flags: Flags) {
+        self.change(node, self.current(node).with_flags(flags));
+    }
+
+    /// The anchor of a node's component; itself when it is one.
+    #[inline]
+    pub(super) fn anchor(&self, node: u32) -> u32 {
+        let word = self.current(node);
+        if word.version().is_some() { node } else { word.anchor() }
+    }
+
+    /// Changes a node's anchor. One that becomes an anchor has version 0 until [`Self::set_version`].
+    pub(super) fn set_anchor(&self, node: u32, anchor: u32) {
+        if self.anchor(node) != anchor {
+            let word = self.current(node);
+            self.change(node, if anchor == node { word.with_version(0) } else { word.with_anchor(anchor) });
+        }
+    }
+
+    /// Offset of the last change of an anchor's component plus one; 0 when there was none.
+    pub(super) fn version(&self, anchor: u32) -> u64 {
+        self.current(anchor).version().unwrap_or(0)
+    }
+
+    pub(super) fn set_version(&self, anchor: u32, version: u64) {
+        self.change(anchor, self.current(anchor).with_version(version));
+    }
+
+    pub(super) fn next_member(&self, node: u32) -> u32 {
+        self.nodes.get(node).next_member.load(Relaxed)
+    }
+
+    pub(super) fn set_next_member(&self, node: u32, next: u32) {
+        self.nodes.get(node).next_member.store(next, Relaxed);
+    }
+
+    pub(super) fn newest_edge(&self, node: u32) -> u32 {
+        self.nodes.get(node).newest_edge.load(Acquire)
+    }
+
+    pub(super) fn set_newest_edge(&self, node: u32, edge: u32) {
+        self.nodes.get(node).newest_edge.store(edge, Release);
+    }
+
+    /// Size and types of an anchor's component.
+    pub(super) fn summary(&self, anchor: u32) -> Summary {
+        Summary::unpack(self.summaries.get(anchor).load(Relaxed))
+    }
+
+    pub(super) fn set_summary(&self, anchor: u32, summary: Summary) {
+        self.summaries.get(anchor).store(summary.pack(), Relaxed);
+    }
+
+    /// Brings near what [`super::state::State`] will read of a node and of its component.
+    pub(super) fn prefetch_component(&self, node: u32) {
+        let anchor = self.anchor(node);
+        self.nodes.prefetch(anchor);
+        self.summaries.prefetch(anchor);
+    }
+
+    /// Makes the message in flight visible.
+    pub(super) fn publish(&self, applied: i64) {
+        let epoch = self.epoch.load(Relaxed);
+        self.epoch.store(epoch + 1, Release);
+        self.applied.store(applied, Release);
+        for number in 0..self.changed.load(Relaxed) {
+            let change = self.changes.get(number);
+            let node = self.nodes.get(change.node.load(Relaxed));
+            node.word.store(change.after.load(Relaxed), Release);
+        }
+        self.changed.store(0, Relaxed);
+        self.epoch.store(epoch + 2, Release);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    const A: Key = Key(10);
+    const B: Key = Key(11);
+
+    fn two_nodes() -> Nodes {
+        let nodes = Nodes::new();
+        assert_eq!((nodes.add(1, A, 0), nodes.add(2, B, 0)), (0, 1));
+        nodes
+    }
+
+    fn customer(nodes: &Nodes, key: Key) -> (Key, u64) {
+        let node = nodes.find(key).unwrap();
+        let seen = nodes.at_one_epoch(|view| view.seen(node));
+        (seen.customer_id, seen.customer_version)
+    }
+
+    fn join(nodes: &Nodes) {
+        nodes.set_anchor(0, 1);
+        nodes.set_version(1, 5);
+    }
+
+    #[test]
+    fn a_node_takes_32_bytes() {
+        assert_eq!(size_of::<Node>(), 32);
+    }
+
+    #[test]
+    fn a_message_is_visible_once_it_is_published() {
+        let nodes = two_nodes();
+        join(&nodes);
+        assert_eq!((customer(&nodes, A), customer(&nodes, B)), ((A, 0), (B, 0)));
+        assert_eq!((nodes.applied(), nodes.anchor(0), nodes.version(1)), (-1, 1, 5));
+        nodes.publish(4);
+        assert_eq!((customer(&nodes, A), customer(&nodes, B)), ((B, 5), (B, 5)));
+        assert_eq!((nodes.applied(), nodes.anchor(0), nodes.version(1)), (4, 1, 5));
+        assert_eq!((nodes.kind(0), nodes.kind(1)), (1, 2));
+    }
+
+    #[test]
+    fn a_word_that_changes_twice_keeps_what_was_published() {
+        let nodes = two_nodes();
+        join(&nodes);
+        nodes.set_version(1, 6);
+        assert_eq!(customer(&nodes, B), (B, 0));
+        nodes.publish(5);
+        assert_eq!(customer(&nodes, B), (B, 6));
+    }
+
+    #[test]
+    fn a_question_during_which_a_message_is_published_is_asked_again() {
+        let nodes = two_nodes();
+        join(&nodes);
+        let asked = Cell::new(0);
+        let answers = nodes.at_one_epoch(|view| {
+            let first = view.seen(0);
+            asked.set(asked.get() + 1);
+            if asked.get() == 1 {
+                nodes.publish(4);
+            }
+            (first.customer_id, view.seen(0).customer_id)
+        });
+        assert_eq!((answers, asked.get()), ((B, B), 2));
+    }
+
+    #[test]
+    fn generations_are_found_from_any_of_them() {
+        let nodes = two_nodes();
+        let second = nodes.add_generation(0, Key(12));
+        let third = nodes.add_generation(second, Key(13));
+        assert_eq!((nodes.generation(third), nodes.kind(third)), (2, 1));
+        assert_eq!((nodes.first_generation(third), nodes.current_generation(0)), (0, third));
+        assert_eq!(nodes.generations(0).as_slice(), [0, second, third]);
+        assert_eq!((nodes.current_generation(1), nodes.first_generation(1)), (1, 1));
+    }
+
+    #[test]
+    fn a_summary_comes_back_as_it_was() {
+        let summary = Summary { types: (1 << Summary::TYPES) - 1, size: 126, special: true };
+        assert_eq!(Summary::unpack(summary.pack()), summary);
+        assert_eq!(Summary::unpack(Summary { size: 500, ..summary }.pack()).size, Summary::MANY);
+    }
+}
