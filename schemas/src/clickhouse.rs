@@ -8,6 +8,7 @@ pub const MIGRATIONS: &[(u32, &str, &str)] = &[
     (3, "attribution", include_str!("../clickhouse/0003_attribution.sql")),
     (4, "views", include_str!("../clickhouse/0004_views.sql")),
     (5, "topics", include_str!("../clickhouse/0005_topics.sql")),
+    (6, "identity_commands", include_str!("../clickhouse/0006_identity_commands.sql")),
 ];
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 use serde::{Deserialize, Serialize};
 use std::net::SocketAddr;
 use std::time::Duration;
+use store::SquashMethod;
 
 /// Settings of the engine and of the three pipelines.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -89,7 +90,45 @@ impl ResolverConfig {
         bound("event_id_window_offsets", self.event_id_window_offsets.max(0) as u64, 0, 200_000_000)?;
         bound("lease_ms", self.lease_ms.max(0) as u64, 1_000, 3_600_000)?;
         bound("request_delay_ms", self.request_delay_ms.max(0) as u64, 2_000, 600_000)?;
-        bound("late_touch_ms", self.late_touch_ms.max(0) as u64, 0, 2_000)
+        bound("late_touch_ms", self.late_touch_ms.max(0) as u64, 0, 2_000)?;
+        bound("dictionary_reload_ms", self.dictionary_reload_ms, 100, 3_600_000)
+    }
+}
+
+/// The squash: whether and how stored rows are rewritten to carry the customer that is known now. Off by default: the
+/// views resolve every row as it is read; this is for readers of the raw tables.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct SquashConfig {
+    /// Whether to squash.
+    pub enabled: bool,
+    /// Least time between two passes, in seconds. Each pass costs a few statements per table.
+    pub interval_secs: u64,
+    /// Keys that one statement rewrites the rows of, at most.
+    pub max_keys: usize,
+    /// How: `lightweight` (`UPDATE`, ClickHouse 25.7 and later) or `mutation` (`ALTER TABLE … UPDATE`).
+    pub method: SquashMethod,
+}
+
+impl Default for SquashConfig {
+    fn default() -> Self {
+        Self { enabled: false, interval_secs: 60, max_keys: 5_000, method: SquashMethod::Lightweight }
+    }
+}
+
+impl SquashConfig {
+    /// Checks the bounds.
+    ///
+    /// # Errors
+    /// Names the setting, its value and the bound.
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=86_400).contains(&self.interval_secs) {
+            return Err(format!("squash.interval_secs is {}, expected 1 to 86400", self.interval_secs));
+        }
+        if !(1..=100_000).contains(&self.max_keys) {
+            return Err(format!("squash.max_keys is {}, expected 1 to 100000", self.max_keys));
+        }
+        Ok(())
     }
 }
 

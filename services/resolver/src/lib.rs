@@ -5,6 +5,8 @@
 mod pipelines;
 mod engine;
 mod window;
+mod dictionary;
+mod squash;
 mod run;
 mod config;
 mod shutdown;
@@ -15,7 +17,7 @@ mod backoff;
 mod failpoint;
 mod error;
 
-pub use config::{HttpConfig, ResolverConfig};
+pub use config::{HttpConfig, ResolverConfig, SquashConfig};
 pub use error::{ResolverError, Result};
 pub use health::StatusReport;
 pub use run::{Settings, run};

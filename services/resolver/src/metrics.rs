@@ -39,6 +39,10 @@ pub(crate) mod name {
     pub(crate) const FINGERPRINT: &str = "tributary_identity_fingerprint";
     /// Attribution requests by `outcome` (`computed`, `no_conversion`, `forwarded`).
     pub(crate) const REQUESTS: &str = "tributary_attribution_requests_total";
+    /// Keys whose rows the squash rewrote.
+    pub(crate) const SQUASHED_KEYS: &str = "tributary_squash_keys_total";
+    /// The squash has come up to this version of the map.
+    pub(crate) const SQUASH_VERSION: &str = "tributary_squash_version";
     /// Whether this process is ready, 0 or 1.
     pub(crate) const READY: &str = "tributary_ready";
 }

@@ -11,10 +11,10 @@ use stream::{
     Admin, ConsumerLimits, DeadLetterProducer, Follower, GroupConsumer, KafkaConfig, LogApplier, LogProducer,
     RegistryConfig, RequestProducer, RulesEntry, SchemaRegistry, TopicInfo,
 };
-use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
 use crate::backoff::until_answered;
+use crate::dictionary::DictionaryReloader;
 use crate::engine::{Cpu, Group, GroupSettings, Limits, Pipeline, Stuck};
 use crate::health::Health;
 use crate::metrics::{GraphGauges, Recorder, Totals, name};
@@ -22,7 +22,8 @@ use crate::pipelines::attribution::Attribution;
 use crate::pipelines::events::Events;
 use crate::pipelines::identity::IdentityMap;
 use crate::pipelines::schema_table::SharedSchemas;
-use crate::{HttpConfig, ResolverConfig, ResolverError, Result, Shutdown, failpoint, http};
+use crate::squash::Squasher;
+use crate::{HttpConfig, ResolverConfig, ResolverError, Result, Shutdown, SquashConfig, failpoint, http};
 
 /// Everything a resolver process is told.
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ pub struct Settings {
     pub conversions: ConversionDefinitions,
     pub attribution: attribute::AttributionConfig,
     pub resolver: ResolverConfig,
+    pub squash: SquashConfig,
     pub http: HttpConfig,
 }
 
@@ -46,6 +48,7 @@ pub struct Settings {
 /// What does not pass by itself: see [`ResolverError`]. Whatever was in flight then is replayed by the next process.
 pub async fn run(settings: Settings, shutdown: Shutdown) -> Result<()> {
     settings.resolver.check().map_err(ResolverError::Config)?;
+    settings.squash.check().map_err(ResolverError::Config)?;
     store::set_failpoint_hook(failpoint);
     // Kafka and ClickHouse may be away for as long as they like; a stop is heard meanwhile.
     let parts = tokio::select! {
@@ -63,6 +66,9 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> Result<()> {
     tracing::info!(applied = parts.follower.applied(), "the identity graph is caught up");
     let mut pipelines = JoinSet::new();
     parts.spawn_pipelines(&mut pipelines)?;
+    if parts.settings.squash.enabled {
+        tasks.spawn(parts.squasher().run());
+    }
     let ended = parts.until_stopped(&mut pipelines).await;
     parts.follower.close().await;
     ended
@@ -122,6 +128,9 @@ impl Parts {
                 return Err(ResolverError::PartitionsChanged { topic, before, now });
             }
         }
+        if settings.squash.enabled {
+            store.prepare_squash(settings.squash.method).await?;
+        }
         let hasher = Arc::new(identity::Hasher::new(settings.identity.secret.as_bytes(), settings.identity.clone())?);
         let graph = Arc::new(identity::Graph::new(Arc::clone(&hasher)));
         let log = LogProducer::new(&settings.kafka, &log_topic)?;
@@ -169,7 +178,8 @@ impl Parts {
         tasks.spawn(refresh_gauges(health));
         tasks.spawn(self.refresh_lag());
         let least = Duration::from_millis(self.settings.resolver.dictionary_reload_ms);
-        tasks.spawn(self.dictionary.clone().run(self.store.clone(), least));
+        let (dictionary, store) = (self.dictionary.clone(), self.store.clone());
+        tasks.spawn(async move { dictionary.run(|| store.reload_dictionary(), least).await });
         Ok(())
     }
 
@@ -260,6 +270,21 @@ impl Parts {
         })
     }
 
+    fn squasher(&self) -> Squasher {
+        Squasher {
+            config: self.settings.squash.clone(),
+            admin: self.admin.clone(),
+            store: self.store.clone(),
+            graph: Arc::clone(&self.graph),
+            follower: self.follower.clone(),
+            dictionary: self.dictionary.clone(),
+            log_topic: self.log_topic.clone(),
+            group: self.settings.kafka.group(IdentityMap::NAME),
+            owned: Arc::clone(&self.owned[1]),
+            shutdown: self.shutdown.clone(),
+        }
+    }
+
     fn request_producer(&self) -> Result<RequestProducer> {
         Ok(RequestProducer::new(&self.settings.kafka, &self.requests_topic.name)?)
     }
@@ -305,28 +330,6 @@ impl Parts {
                 }
                 tokio::time::sleep(Duration::from_secs(5)).await;
             }
-        }
-    }
-}
-
-/// Reloads the identity dictionary after changes, no more often than a bound.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DictionaryReloader(Arc<Notify>);
-
-impl DictionaryReloader {
-    /// The map changed.
-    pub(crate) fn ask(&self) {
-        self.0.notify_one();
-    }
-
-    async fn run(self, store: Store, least: Duration) {
-        loop {
-            self.0.notified().await;
-            if let Err(error) = store.reload_dictionary().await {
-                tracing::warn!(%error, "the identity dictionary was not reloaded, trying again");
-                self.ask();
-            }
-            tokio::time::sleep(least).await;
         }
     }
 }

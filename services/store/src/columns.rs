@@ -7,7 +7,7 @@ mod records;
 mod table;
 
 pub(crate) use events::{EventRow, Who, ad_spend, conversions, events, touchpoints};
-pub(crate) use identity::{conflicts, identifiers, identity_map, links, profiles};
+pub(crate) use identity::{commands, conflicts, identifiers, identity_map, links, profiles};
 pub(crate) use paths::paths;
 pub(crate) use records::{batches, dead_letters};
 pub(crate) use table::{Columns, Encoded};
@@ -101,6 +101,7 @@ mod tests {
             identity_map(&[]),
             links(&[]),
             conflicts(&[]),
+            commands(&[]),
             paths(&[]),
         ] {
             let encoded = encoded.unwrap();

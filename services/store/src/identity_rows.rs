@@ -55,7 +55,7 @@ pub struct ConflictRow {
     pub log_offset: i64,
     /// Index of the conflict within its message.
     pub ordinal: u32,
-    /// `refused` or `shared`.
+    /// `refused`, `shared`, `moved` or `retired`.
     pub kind: Text,
     /// Which rule decided.
     pub rule: Text,
@@ -69,6 +69,29 @@ pub struct ConflictRow {
     pub event_id: Text,
     /// Event time of that record.
     pub event_time_ms: i64,
+    /// Append time of the log message.
+    pub logged_at_ms: i64,
+}
+
+/// A row of `identity_commands`: what an operator told the graph.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CommandRow {
+    /// Offset of the log message.
+    pub log_offset: i64,
+    /// Index of the command within its message.
+    pub ordinal: u32,
+    /// Its name.
+    pub command: Text,
+    /// The identifier that it names, if any.
+    pub a: Option<LinkEnd>,
+    /// The other identifier, if it names two.
+    pub b: Option<LinkEnd>,
+    /// Whether an erased customer's identifiers are refused for ever.
+    pub suppress: bool,
+    /// Who and why.
+    pub note: Text,
+    /// The rules in force from here on, as JSON.
+    pub rules: String,
     /// Append time of the log message.
     pub logged_at_ms: i64,
 }
@@ -87,6 +110,11 @@ impl Store {
     /// Writes conflicts of a range of the identity log.
     pub async fn write_conflicts(&self, rows: &[ConflictRow]) -> Result<()> {
         self.write_plain(columns::conflicts(rows)?).await
+    }
+
+    /// Writes operators' commands of a range of the identity log.
+    pub async fn write_commands(&self, rows: &[CommandRow]) -> Result<()> {
+        self.write_plain(columns::commands(rows)?).await
     }
 
     /// Writes attribution paths.

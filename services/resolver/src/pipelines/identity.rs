@@ -10,9 +10,9 @@ use stream::{Follower, RequestProducer};
 use super::log_entry::{self, Entry};
 use super::requests;
 use crate::Result;
+use crate::dictionary::DictionaryReloader;
 use crate::engine::{Assignment, Pipeline, SendMode};
 use crate::metrics::{Recorder, Stage};
-use crate::run::DictionaryReloader;
 
 /// Components read from the graph at once.
 const COMPONENTS_AT_ONCE: usize = 50_000;
@@ -43,9 +43,9 @@ impl Pipeline for IdentityMap {
         None
     }
 
-    async fn open(&self, _: &Assignment, _: i64, _: i64) -> Result<Written> {
+    async fn open(&self, _: &Assignment, next: i64, _: i64) -> Result<Written> {
         // A crash may have come between the map and the dictionary.
-        self.dictionary.ask();
+        self.dictionary.ask(next.unsigned_abs());
         Ok(Written::default())
     }
 
@@ -61,6 +61,7 @@ impl Pipeline for IdentityMap {
         let _timer = self.recorder.time(Stage::Map);
         self.follower.wait_applied(last.offset).await?;
         self.store.write_links(&log_entry::links(&entries, &self.hasher)).await?;
+        self.store.write_commands(&log_entry::commands(&entries, &self.hasher)).await?;
         let conflicts = self.graph.conflicts_in(first.offset..=last.offset);
         self.store.write_conflicts(&log_entry::conflicts(&entries, conflicts, &self.hasher)).await?;
         // From state, not from the messages: a replica that is ahead of the store loses nothing.
@@ -75,7 +76,7 @@ impl Pipeline for IdentityMap {
                 break;
             }
         }
-        self.dictionary.ask();
+        self.dictionary.ask(written.up_to);
         self.recorder.plain_batch();
         Ok(())
     }

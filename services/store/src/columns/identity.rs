@@ -3,7 +3,7 @@ use std::collections::HashMap;
 
 use super::{Columns, Encoded};
 use crate::Result;
-use crate::identity_rows::{ConflictRow, IdentityMapRow, LinkEnd, LinkRow};
+use crate::identity_rows::{CommandRow, ConflictRow, IdentityMapRow, LinkEnd, LinkRow};
 
 /// One row for each (identifier, identity key) of the events, with the first and the last time.
 pub(crate) fn identifiers(
@@ -67,6 +67,20 @@ pub(crate) fn links(rows: &[LinkRow]) -> Result<Encoded> {
     c.low("source", rows.iter().map(|r| &r.source));
     c.text("event_id", rows.iter().map(|r| &r.event_id));
     c.time("event_time", rows.iter().map(|r| r.event_time_ms));
+    c.time("logged_at", rows.iter().map(|r| r.logged_at_ms));
+    c.encode()
+}
+
+pub(crate) fn commands(rows: &[CommandRow]) -> Result<Encoded> {
+    let none = LinkEnd { key: Key::NIL, kind: Text::default() };
+    let mut c = Columns::new("identity_commands", rows.len());
+    c.i64("log_offset", rows.iter().map(|r| r.log_offset));
+    c.u32("ordinal", rows.iter().map(|r| r.ordinal));
+    c.low("command", rows.iter().map(|r| &r.command));
+    ends(&mut c, || rows.iter().map(|r| (r.a.as_ref().unwrap_or(&none), r.b.as_ref().unwrap_or(&none))));
+    c.flag("suppress", rows.iter().map(|r| r.suppress));
+    c.text("note", rows.iter().map(|r| &r.note));
+    c.text("rules", rows.iter().map(|r| &r.rules));
     c.time("logged_at", rows.iter().map(|r| r.logged_at_ms));
     c.encode()
 }

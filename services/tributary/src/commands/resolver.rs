@@ -43,6 +43,7 @@ fn settings(config: Config) -> Settings {
         conversions: config.conversions,
         attribution: config.attribution,
         resolver: config.resolver,
+        squash: config.squash,
         http: config.http,
     }
 }

@@ -13,7 +13,7 @@ use attribute::AttributionConfig;
 use clap::ValueEnum;
 use enrich::EnrichConfig;
 use identity::Rules;
-use resolver::{HttpConfig, ResolverConfig};
+use resolver::{HttpConfig, ResolverConfig, SquashConfig};
 use schemas::conversions::ConversionDefinitions;
 use serde::{Deserialize, Serialize};
 use store::ClickHouseConfig;
@@ -41,6 +41,8 @@ pub struct Config {
     pub attribution: AttributionConfig,
     /// The engine.
     pub resolver: ResolverConfig,
+    /// Whether stored rows are rewritten to carry the customer that is known now.
+    pub squash: SquashConfig,
     /// Metrics and health.
     pub http: HttpConfig,
     /// Logs.
