@@ -36,6 +36,7 @@ pub struct Topics {
     pub crm: Topic,
     pub ad_spend: Topic,
     pub identity_log: Topic,
+    pub identity_snapshots: Topic,
     pub attribution_requests: Topic,
     pub dead_letters: Topic,
 }
@@ -59,6 +60,7 @@ impl Topics {
             crm: topic(file.crm),
             ad_spend: topic(file.ad_spend),
             identity_log: topic(file.identity_log),
+            identity_snapshots: topic(file.identity_snapshots),
             attribution_requests: topic(file.attribution_requests),
             dead_letters: topic(file.dead_letters),
         })
@@ -85,7 +87,7 @@ impl Topics {
     }
 
     /// All topics, in the order of the file.
-    pub fn all(&self) -> [&Topic; 9] {
+    pub fn all(&self) -> [&Topic; 10] {
         [
             &self.web,
             &self.form,
@@ -96,10 +98,11 @@ impl Topics {
             &self.identity_log,
             &self.attribution_requests,
             &self.dead_letters,
+            &self.identity_snapshots,
         ]
     }
 
-    fn all_mut(&mut self) -> [&mut Topic; 9] {
+    fn all_mut(&mut self) -> [&mut Topic; 10] {
         [
             &mut self.web,
             &mut self.form,
@@ -110,6 +113,7 @@ impl Topics {
             &mut self.identity_log,
             &mut self.attribution_requests,
             &mut self.dead_letters,
+            &mut self.identity_snapshots,
         ]
     }
 }
@@ -124,6 +128,7 @@ struct File {
     crm: WireTopic,
     ad_spend: WireTopic,
     identity_log: WireTopic,
+    identity_snapshots: WireTopic,
     attribution_requests: WireTopic,
     dead_letters: WireTopic,
     defaults: BTreeMap<String, String>,
@@ -178,7 +183,7 @@ mod tests {
         assert_eq!(topics.source(Source::AdSpend).name, "test.ad.spend");
         names.sort();
         names.dedup();
-        assert_eq!(names.len(), 9);
+        assert_eq!(names.len(), 10);
     }
 
     #[test]

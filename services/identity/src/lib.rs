@@ -23,9 +23,11 @@ mod keyed_event;
 mod normalize;
 mod rules;
 mod rules_difference;
+mod snapshot;
 
 pub use error::Error;
 pub use graph::{Changes, Component, Conflict, ConflictKind, ConflictRule, Graph, Stats};
 pub use hasher::Hasher;
 pub use keyed_event::{KeyedEvent, key_events};
 pub use rules::{Normalizer, OnConflict, Rules, Secret, Tier, TypeRule};
+pub use snapshot::{SnapshotError, SnapshotHeader, SnapshotInfo, SnapshotSummary};

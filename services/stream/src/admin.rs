@@ -5,6 +5,7 @@ use rdkafka::admin::{
 use rdkafka::client::Client;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::RDKafkaErrorCode;
+use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 use schemas::topics::Topics;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -168,6 +169,25 @@ impl Admin {
                 .map_err(StreamError::kafka("read the ends of a partition"))
         })
         .await
+    }
+
+    /// Deletes the records of a partition below `before`; does nothing when they are gone.
+    pub async fn delete_records(&self, topic: &str, partition: i32, before: i64) -> Result<()> {
+        const DOING: &str = "delete records";
+        let (low, end) = self.watermarks(topic, partition).await?;
+        let before = before.min(end);
+        if before <= low {
+            return Ok(());
+        }
+        let mut offsets = TopicPartitionList::new();
+        offsets.add_partition_offset(topic, partition, Offset::Offset(before)).map_err(StreamError::kafka(DOING))?;
+        let deleted =
+            self.inner.admin.delete_records(&offsets, &admin_options()).await.map_err(StreamError::kafka(DOING));
+        let deleted = self.explained(deleted).await?;
+        for element in deleted.elements() {
+            element.error().map_err(StreamError::kafka(DOING))?;
+        }
+        Ok(())
     }
 
     /// What `group` (a full name) has committed for the first `partitions` partitions of `topic`.

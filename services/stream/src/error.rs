@@ -109,6 +109,14 @@ pub enum StreamError {
         /// Why.
         detail: String,
     },
+    /// A published snapshot cannot be written or read.
+    #[error("snapshots in topic `{topic}`: {detail}")]
+    Snapshot {
+        /// The topic.
+        topic: String,
+        /// What is wrong.
+        detail: String,
+    },
     /// A command or request cannot be encoded.
     #[error("cannot encode {what}: {detail}")]
     Encode {

@@ -21,6 +21,7 @@ mod outbox;
 mod plan;
 mod registry;
 mod sender;
+mod snapshot_topic;
 
 pub use admin::{Admin, TopicInfo};
 pub use config::KafkaConfig;
@@ -30,3 +31,4 @@ pub use identity_log::{Follower, LogApplier, LogProducer, RulesEntry};
 pub use outbox::{DeadLetterProducer, Message, Producer, ProducerLimits, RequestProducer};
 pub use plan::Plan;
 pub use registry::{RegistryConfig, SchemaRegistry};
+pub use snapshot_topic::{Manifest, PublishedSnapshot, SnapshotTopic};

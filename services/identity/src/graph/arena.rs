@@ -1,5 +1,7 @@
 use std::sync::OnceLock;
 
+use super::pages::Copying;
+
 /// Items of the first chunk, a power of two; each following chunk doubles the total up to [`LARGEST_BITS`].
 const FIRST_BITS: u32 = 10;
 /// Chunks of this many items (as a power of two) follow each other once it is reached.
@@ -11,6 +13,7 @@ const CHUNKS: usize = 1 + DOUBLINGS + (1 << (32 - LARGEST_BITS)) - 1;
 #[derive(Debug)]
 pub(super) struct Arena<T> {
     chunks: Box<[OnceLock<Box<[T]>>]>,
+    copying: Copying,
 }
 
 /// Chunk, place in it, and the chunk's length.
@@ -29,7 +32,7 @@ fn locate(number: u32) -> (usize, usize, usize) {
 
 impl<T: Default> Arena<T> {
     pub(super) fn new() -> Self {
-        Arena { chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect() }
+        Arena { chunks: (0..CHUNKS).map(|_| OnceLock::new()).collect(), copying: Copying::default() }
     }
 
     /// The item of a number that was handed out by [`Self::reserve`].
@@ -49,6 +52,12 @@ impl<T: Default> Arena<T> {
             items
         });
         &chunk[place]
+    }
+
+    /// The copy for a snapshot that is under way, if one is.
+    #[inline]
+    pub(super) fn copying(&self) -> &Copying {
+        &self.copying
     }
 
     /// Tells the processor that an item is about to be read.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relax
 
 use super::arena::Arena;
 use super::nodes::Nodes;
+use super::pages::{Saved, u32_at, u64_at};
 
 /// "No such node or edge."
 pub(super) const NONE: u32 = u32::MAX;
@@ -64,7 +65,7 @@ pub(super) struct Edge {
 
 /// [`Edge`] in 24 bytes.
 #[derive(Debug, Default)]
-struct Slot {
+pub(super) struct Slot {
     ends: [AtomicU32; 2],
     /// The next edge of either end.
     next: [AtomicU32; 2],
@@ -144,14 +145,15 @@ impl Edges {
                 number
             }
         };
-        let slot = self.slots.reserve(number);
+        self.slots.reserve(number);
+        let slot = self.slots.change(number);
         slot.set(edge);
         for node in edge.ends {
             let newest = nodes.newest_edge(node);
             let oldest = if newest == NONE { number } else { self.slots.get(newest).next(node).load(Relaxed) };
             slot.next(node).store(oldest, Release);
             if newest != NONE {
-                self.slots.get(newest).next(node).store(number, Release);
+                self.slots.change(newest).next(node).store(number, Release);
             }
             nodes.set_newest_edge(node, number);
         }
@@ -175,7 +177,7 @@ impl Edges {
                 }
                 previous = next;
             }
-            self.slots.get(previous).next(node).store(following, Release);
+            self.slots.change(previous).next(node).store(following, Release);
             if nodes.newest_edge(node) == number {
                 nodes.set_newest_edge(node, previous);
             }
@@ -195,20 +197,20 @@ impl Edges {
     }
 
     pub(super) fn set_active(&self, number: u32, active: bool) {
-        self.slots.get(number).set(Edge { active, ..self.get(number) });
+        self.slots.change(number).set(Edge { active, ..self.get(number) });
     }
 
     pub(super) fn set_held(&self, number: u32, held: bool) {
-        self.slots.get(number).set(Edge { held, ..self.get(number) });
+        self.slots.change(number).set(Edge { held, ..self.get(number) });
     }
 
     pub(super) fn set_class(&self, number: u32, class: EdgeClass) {
-        self.slots.get(number).set(Edge { class, ..self.get(number) });
+        self.slots.change(number).set(Edge { class, ..self.get(number) });
     }
 
     /// Swaps the ends: which is the stronger one has changed.
     pub(super) fn swap_ends(&self, number: u32) {
-        let slot = self.slots.get(number);
+        let slot = self.slots.change(number);
         let [a, b] = [slot.next[0].load(Relaxed), slot.next[1].load(Relaxed)];
         let edge = slot.get();
         slot.set(Edge { ends: [edge.ends[1], edge.ends[0]], ..edge });
@@ -280,6 +282,53 @@ impl Edges {
             }
         }
         None
+    }
+}
+
+/// For snapshots.
+impl Edges {
+    pub(super) fn arena(&self) -> &Arena<Slot> {
+        &self.slots
+    }
+
+    /// Takes over slots that were loaded into the arena.
+    pub(super) fn loaded(&self, length: u32, free_numbers: &[u32]) {
+        self.length.store(length, Relaxed);
+        self.free.lock().ready = free_numbers.iter().copied().map(Reverse).collect();
+    }
+
+    /// What a slot holds: its ends, the next edge of either, and its class if it is one.
+    pub(super) fn loaded_slot(&self, number: u32) -> ([u32; 2], [u32; 2], bool, u64) {
+        let slot = self.slots.get(number);
+        let two = |pair: &[AtomicU32; 2]| [pair[0].load(Relaxed), pair[1].load(Relaxed)];
+        let rest = slot.rest.load(Relaxed);
+        let is_class = (rest >> CLASS_AT & 7) < EdgeClass::ALL.len() as u64 && rest < HELD << 1;
+        (two(&slot.ends), two(&slot.next), is_class, rest & OFFSET)
+    }
+
+    /// Brings a slot near, if there is one with this number.
+    pub(super) fn prefetch(&self, number: u32) {
+        if number < self.len() {
+            self.slots.prefetch(number);
+        }
+    }
+}
+
+impl Saved for Slot {
+    const BYTES: usize = 24;
+
+    fn save(&self, into: &mut [u8]) {
+        for (part, number) in into.chunks_exact_mut(4).zip(self.ends.iter().chain(&self.next)) {
+            part.copy_from_slice(&number.load(Relaxed).to_le_bytes());
+        }
+        into[16..].copy_from_slice(&self.rest.load(Relaxed).to_le_bytes());
+    }
+
+    fn load(&self, from: &[u8]) {
+        for (at, number) in self.ends.iter().chain(&self.next).enumerate() {
+            number.store(u32_at(from, 4 * at), Relaxed);
+        }
+        self.rest.store(u64_at(from, 16), Relaxed);
     }
 }
 

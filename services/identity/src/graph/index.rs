@@ -264,6 +264,33 @@ impl Index {
         segment.entries.store(entries as u32, Relaxed);
     }
 
+    /// Adds the nodes `0..length` to an empty index at once: grouped by segment, so that each segment gets the lines it
+    /// needs and is filled while it is near. A key that stands twice is an error.
+    pub(super) fn fill(&self, length: u32, key_of: impl Fn(u32) -> Key) -> Result<(), Key> {
+        let mut starts = vec![0u32; SEGMENTS + 1];
+        (0..length).for_each(|number| starts[Place::of(key_of(number)).segment + 1] += 1);
+        for segment in 0..SEGMENTS {
+            starts[segment + 1] += starts[segment];
+        }
+        // Counting sort: `starts[s]` becomes the end of segment `s`.
+        let mut sorted = vec![(0u32, Place { segment: 0, fraction: 0, mark: 0 }); length as usize];
+        for number in 0..length {
+            let place = Place::of(key_of(number));
+            let start = &mut starts[place.segment];
+            sorted[*start as usize] = (number, place);
+            *start += 1;
+        }
+        let mut begin = 0;
+        for (number, segment) in self.segments.iter().enumerate() {
+            let entries = &sorted[begin..starts[number] as usize];
+            begin += entries.len();
+            if !entries.is_empty() {
+                fill_segment(segment, number, entries, &key_of)?;
+            }
+        }
+        Ok(())
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         let lines = |segment: &Segment| match segment.lines.load(Relaxed) {
@@ -277,6 +304,34 @@ impl Index {
 fn add(lines: &[Line], place: Place, number: u32) {
     let added = line_walk(lines, place).any(|line| line.push(place.mark, number));
     assert!(added, "a segment grows before its lines are full");
+}
+
+/// Makes a segment's lines as large as its entries need and adds them.
+fn fill_segment(
+    segment: &Segment,
+    number: usize,
+    entries: &[(u32, Place)],
+    key_of: impl Fn(u32) -> Key,
+) -> Result<(), Key> {
+    let is_enough = |class: &usize| SIZES[*class] as usize * FULL >= entries.len();
+    let class = (number % 2..SIZES.len()).step_by(2).find(is_enough).expect("the largest class holds 2³² entries");
+    let word = allocate(class);
+    // At once, so that it is freed with the index whatever happens.
+    segment.lines.store(word, Release);
+    let lines = lines_of(word).expect("it was just made");
+    for (entry, place) in entries {
+        let is_it = |other| key_of(other) == key_of(*entry);
+        for line in line_walk(lines, *place) {
+            if line.find(place.mark, is_it).is_some() {
+                return Err(key_of(*entry));
+            }
+            if line.push(place.mark, *entry) {
+                break;
+            }
+        }
+    }
+    segment.entries.store(entries.len() as u32, Relaxed);
+    Ok(())
 }
 
 /// Copies a segment's entries into more lines.
@@ -342,6 +397,21 @@ mod tests {
             index.find_batch(&keys, &mut found, |_| {}, key);
             assert_eq!(found, keys.iter().map(|key_| index.find(*key_, key)).collect::<Vec<_>>());
         }
+    }
+
+    #[test]
+    fn an_index_that_is_filled_at_once_is_as_one_that_grew() {
+        for length in [0, 1, 5, 4_000, 100_000] {
+            let index = Index::new();
+            index.fill(length, key).unwrap();
+            assert!((0..length).all(|number| index.find(key(number), key) == Some(number)));
+            assert!((length..length + 1_000).all(|number| index.find(key(number), key).is_none()));
+            (length..length + 50_000).for_each(|number| index.insert(key(number), number, key));
+            assert!((0..length + 50_000).all(|number| index.find(key(number), key) == Some(number)));
+        }
+        let twice = |number: u32| key(number % 3_000);
+        assert_eq!(Index::new().fill(3_000, twice), Ok(()));
+        assert!(Index::new().fill(3_001, twice).is_err());
     }
 
     #[test]

@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Acquire, Orde
 use super::arena::Arena;
 use super::edges::NONE;
 use super::index::{BATCH, Index};
+use super::pages::{Saved, u32_at, u64_at};
 use super::word::{Flags, Word};
 
 /// One generation of an identifier: 32 bytes, two to a cache line.
@@ -304,7 +305,7 @@ impl Nodes {
                 change.before.store(now.0, Release);
                 change.after.store(word.0, Release);
                 self.changed.store(number + 1, Relaxed);
-                place.store(Word::pointing_to(number).0, Release);
+                self.nodes.change(node).word.store(Word::pointing_to(number).0, Release);
             }
         }
     }
@@ -346,7 +347,7 @@ impl Nodes {
     }
 
     pub(super) fn set_next_member(&self, node: u32, next: u32) {
-        self.nodes.get(node).next_member.store(next, Relaxed);
+        self.nodes.change(node).next_member.store(next, Relaxed);
     }
 
     pub(super) fn newest_edge(&self, node: u32) -> u32 {
@@ -354,7 +355,7 @@ impl Nodes {
     }
 
     pub(super) fn set_newest_edge(&self, node: u32, edge: u32) {
-        self.nodes.get(node).newest_edge.store(edge, Release);
+        self.nodes.change(node).newest_edge.store(edge, Release);
     }
 
     /// Size and types of an anchor's component.
@@ -363,7 +364,7 @@ impl Nodes {
     }
 
     pub(super) fn set_summary(&self, anchor: u32, summary: Summary) {
-        self.summaries.get(anchor).store(summary.pack(), Relaxed);
+        self.summaries.change(anchor).store(summary.pack(), Relaxed);
     }
 
     /// Brings near what [`super::state::State`] will read of a node and of its component.
@@ -385,6 +386,77 @@ impl Nodes {
         }
         self.changed.store(0, Relaxed);
         self.epoch.store(epoch + 2, Release);
+    }
+}
+
+/// For snapshots.
+impl Nodes {
+    pub(super) fn arena(&self) -> &Arena<Node> {
+        &self.nodes
+    }
+
+    pub(super) fn summaries(&self) -> &Arena<AtomicU32> {
+        &self.summaries
+    }
+
+    /// What a node says, when no message is in flight.
+    pub(super) fn word(&self, node: u32) -> Word {
+        Word(self.nodes.get(node).word.load(Relaxed))
+    }
+
+    /// Every later generation with the first one's number, those of one identifier in their order.
+    pub(super) fn later_generations(&self) -> Vec<(u32, u32)> {
+        let generations = self.generations.read();
+        let mut all: Vec<(u32, u32)> =
+            generations.iter().flat_map(|(first, later)| later.iter().map(|node| (*first, *node))).collect();
+        all.sort_by_key(|(first, node)| (*first, self.generation(*node)));
+        all
+    }
+
+    /// Takes over nodes that were loaded into the arenas, with what [`Self::later_generations`] gave.
+    pub(super) fn loaded(&self, length: u32, applied: i64, later_generations: &[(u32, u32)]) {
+        let (mut generations, mut firsts) = (self.generations.write(), self.first_generations.write());
+        for (first, node) in later_generations {
+            generations.entry(*first).or_default().push(*node);
+            firsts.insert(*node, *first);
+        }
+        self.length.store(length, Release);
+        self.applied.store(applied, Release);
+    }
+
+    /// Finds all nodes by their keys from now on; a key that two nodes have is an error.
+    pub(super) fn index_all(&self) -> Result<(), Key> {
+        self.index.fill(self.len(), |node| self.key(node))
+    }
+
+    /// Brings near what a check of a node reads.
+    pub(super) fn prefetch_links(&self, node: u32, edges: &super::edges::Edges) {
+        let (length, word) = (self.len(), self.word(node));
+        let (next, edge) = (self.next_member(node), self.newest_edge(node));
+        for near in [word.anchor(), next].into_iter().filter(|near| *near < length) {
+            self.nodes.prefetch(near);
+        }
+        edges.prefetch(edge);
+    }
+}
+
+impl Saved for Node {
+    const BYTES: usize = 32;
+
+    fn save(&self, into: &mut [u8]) {
+        into[..8].copy_from_slice(&self.key_high.load(Relaxed).to_le_bytes());
+        into[8..16].copy_from_slice(&self.key_low.load(Relaxed).to_le_bytes());
+        into[16..24].copy_from_slice(&self.word.load(Relaxed).to_le_bytes());
+        into[24..28].copy_from_slice(&self.next_member.load(Relaxed).to_le_bytes());
+        into[28..].copy_from_slice(&self.newest_edge.load(Relaxed).to_le_bytes());
+    }
+
+    fn load(&self, from: &[u8]) {
+        self.key_high.store(u64_at(from, 0), Relaxed);
+        self.key_low.store(u64_at(from, 8), Relaxed);
+        self.word.store(u64_at(from, 16), Relaxed);
+        self.next_member.store(u32_at(from, 24), Relaxed);
+        self.newest_edge.store(u32_at(from, 28), Relaxed);
     }
 }
 

@@ -57,7 +57,7 @@ impl LogProducer {
     }
 
     /// Lowest offset and exclusive end.
-    pub(super) async fn ends(&self) -> Result<(i64, i64)> {
+    pub async fn ends(&self) -> Result<(i64, i64)> {
         let (producer, topic) = (self.sender.native(), Arc::clone(&self.topic));
         task::spawn_blocking(move || {
             producer

@@ -52,7 +52,7 @@ impl World {
         let config = config(brokers);
         let topics = topics(&config);
         let admin = Admin::connect(&config).unwrap();
-        assert_eq!(admin.ensure_topics(&topics).await.unwrap().len(), 9);
+        assert_eq!(admin.ensure_topics(&topics).await.unwrap().len(), 10);
         Self { config, topics, admin }
     }
 
