@@ -118,7 +118,7 @@ impl Parts {
         let names = topics.all().map(|topic| topic.name.as_str());
         let mut infos = until_answered("describing the topics", || admin.describe_topics(&names)).await?;
         Admin::require_log_append_time(&infos)?;
-        let [log_topic, requests_topic, dead_letters_topic] = [6, 6, 6].map(|at| infos.remove(at));
+        let [log_topic, requests_topic, dead_letters_topic, _snapshots_topic] = [6, 6, 6, 6].map(|at| infos.remove(at));
         let store = Store::connect_patiently(&settings.clickhouse).await?;
         store.check().await?;
         for topic in &infos {
