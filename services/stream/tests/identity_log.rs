@@ -203,3 +203,25 @@ async fn a_log_of_two_partitions_is_refused() {
     let info = stream::TopicInfo { name: "log".into(), id: uuid::Uuid::nil(), partitions: 2, log_append_time: true };
     assert!(matches!(LogProducer::new(&KafkaConfig::default(), &info), Err(StreamError::Config(_))));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_only_looks_writes_nothing_and_takes_the_log_s_rules() {
+    let log = Log::new().await;
+    let look = async || {
+        let applied = Arc::new(Applied::default());
+        let applier = Arc::clone(&applied) as Arc<dyn LogApplier>;
+        let follower = Follower::observe(&log.world.config, &log.info, &log.producer, applier, 0).await.unwrap();
+        follower.wait_caught_up().await.unwrap();
+        (follower, applied)
+    };
+    let (empty, applied) = look().await;
+    assert_eq!((empty.end_at_start(), empty.applied(), applied.fingerprint().1), (0, -1, 0));
+    assert_eq!(log.producer.end_offset().await.unwrap(), 0, "an empty log stays empty");
+
+    let (resolver, _) = log.follow(rules(3)).await;
+    resolver.wait_caught_up().await.unwrap();
+    log.producer.append(&[link(1)]).await.unwrap();
+    let (full, applied) = look().await;
+    assert_eq!((full.end_at_start(), full.applied(), applied.fingerprint().1), (2, 1, 2));
+    log.world.clean_up().await;
+}

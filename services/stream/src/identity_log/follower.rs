@@ -65,7 +65,30 @@ impl Follower {
         rules: RulesEntry,
         from_offset: i64,
     ) -> Result<Self> {
-        let end_at_start = begin(producer, &rules, from_offset).await?;
+        Self::start(config, topic, producer, applier, Some(rules), from_offset).await
+    }
+
+    /// As [`Follower::spawn`], for one who only looks: writes nothing into an empty log, and takes whatever rules the log
+    /// has, for the applier to judge.
+    pub async fn observe(
+        config: &KafkaConfig,
+        topic: &TopicInfo,
+        producer: &LogProducer,
+        applier: Arc<dyn LogApplier>,
+        from_offset: i64,
+    ) -> Result<Self> {
+        Self::start(config, topic, producer, applier, None, from_offset).await
+    }
+
+    async fn start(
+        config: &KafkaConfig,
+        topic: &TopicInfo,
+        producer: &LogProducer,
+        applier: Arc<dyn LogApplier>,
+        rules: Option<RulesEntry>,
+        from_offset: i64,
+    ) -> Result<Self> {
+        let end_at_start = begin(producer, rules.as_ref(), from_offset).await?;
         let consumer = consumer(config, topic, from_offset)?;
         let queue = || Queue::of_consumer(consumer.client()).ok_or(StreamError::Closed);
         let (polled, waker) = (queue()?, Arc::new(Mutex::new(Some(queue()?))));
@@ -112,6 +135,11 @@ impl Follower {
     /// Waits until everything is applied that was in the log when the follower was started.
     pub async fn wait_caught_up(&self) -> Result<()> {
         self.wait_position(self.shared.end_at_start).await
+    }
+
+    /// The log's exclusive end when the follower was started.
+    pub fn end_at_start(&self) -> i64 {
+        self.shared.end_at_start
     }
 
     /// Offset of the last applied message, -1 if there is none.
@@ -167,9 +195,9 @@ impl Drop for Shared {
 }
 
 /// Writes the rules into an empty log and makes sure that `from_offset` can be read; the log's end.
-async fn begin(producer: &LogProducer, rules: &RulesEntry, from_offset: i64) -> Result<i64> {
+async fn begin(producer: &LogProducer, rules: Option<&RulesEntry>, from_offset: i64) -> Result<i64> {
     let (mut low, mut end) = ends(producer).await?;
-    if end == 0 {
+    if let (0, Some(rules)) = (end, rules) {
         let first = Command::Rules { hash: rules.hash, rules_json: rules.rules_json.clone() };
         producer.append(&[first]).await?;
         (low, end) = ends(producer).await?;
@@ -217,7 +245,8 @@ struct Run {
     consumer: BaseConsumer<LogContext>,
     topic: Arc<str>,
     applier: Arc<dyn LogApplier>,
-    rules: RulesEntry,
+    /// What the log's rules must be; whatever they are for one who only looks.
+    rules: Option<RulesEntry>,
     rules_seen: bool,
     now: Progress,
     told: watch::Sender<Progress>,
@@ -276,11 +305,11 @@ impl Run {
     }
 
     fn check_rules(&mut self, offset: i64, command: &Command) -> Result<()> {
-        match command {
-            Command::Rules { hash, rules_json } if *hash != self.rules.hash => {
-                Err(StreamError::RulesDiffer { differences: differences(rules_json, &self.rules.rules_json) })
+        match (command, &self.rules) {
+            (Command::Rules { hash, rules_json }, Some(own)) if *hash != own.hash => {
+                Err(StreamError::RulesDiffer { differences: differences(rules_json, &own.rules_json) })
             }
-            Command::Rules { .. } => {
+            (Command::Rules { .. }, _) => {
                 self.rules_seen = true;
                 Ok(())
             }
