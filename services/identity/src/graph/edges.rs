@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
 use super::arena::Arena;
+use super::memory::Zeroed;
 use super::nodes::Nodes;
 use super::pages::{Saved, u32_at, u64_at};
 
@@ -72,6 +73,9 @@ pub(super) struct Slot {
     /// Offset (40 bits), day (16), held, active, class (3).
     rest: AtomicU64,
 }
+
+// SAFETY: it consists of integers.
+unsafe impl Zeroed for Slot {}
 
 const OFFSET: u64 = (1 << 40) - 1;
 const DAY_AT: u32 = 40;

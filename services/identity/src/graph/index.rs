@@ -1,38 +1,31 @@
-//! From keys to node numbers: lines of a cache line each, read without a lock.
+//! From keys to node numbers: lines of a cache line each, read without a lock or a fence.
 //!
 //! A line holds up to twelve numbers, and eight bits of each one's hash so that other keys are seldom compared. The key
-//! itself stands in the node. Entries are only ever added: a reader that finds a mark finds its number. A segment whose
-//! lines are nearly full is copied into half as many lines again, and the old ones go when no reader can see them.
-//! Segments grow at different times, so growing costs every insertion about the same, and readers and the applier never
-//! wait for it.
+//! itself stands in the node. Lines form blocks; a directory names the block of every prefix of a hash, and a block that
+//! is nearly full is split in two (extendible hashing), so that growing costs every insertion about the same and nobody
+//! waits for it. Lines never move and are never freed: a split-up block is cleared and used again. A reader that still
+//! looks there cannot find a wrong node, because it compares keys, but may miss the right one; so one that finds nothing
+//! looks whether the directory still says the same, and else asks again.
 
-use crossbeam_epoch::{self as epoch, Guard};
+use parking_lot::Mutex;
 use schemas::Key;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Acquire, Ordering::Relaxed, Ordering::Release};
 
-use super::memory::{prefer_huge_pages, prefetch};
-
-const SEGMENT_BITS: u32 = 12;
-const SEGMENTS: usize = 1 << SEGMENT_BITS;
+use super::arena::Arena;
+use super::memory::{Block, Zeroed, prefetch};
 
 /// Entries of a line.
 const ENTRIES: usize = 12;
 
-/// Of twelve entries, how many are taken on average when a segment grows.
-const FULL: usize = 10;
+/// Lines of a block, a power of two.
+const LINES: u32 = 128;
 
-/// Lines of a segment by size class: half as many again with each growth, which is two classes on. Odd segments have
-/// the odd classes, so that not all grow at the same time.
-const SIZES: [u32; 64] = {
-    const FIRST: [u32; 10] = [1, 1, 2, 2, 3, 4, 5, 7, 8, 10];
-    let mut sizes = [0; 64];
-    let mut class = 0;
-    while class < sizes.len() {
-        sizes[class] = if class < FIRST.len() { FIRST[class] } else { sizes[class - 2] + sizes[class - 2] / 2 };
-        class += 1;
-    }
-    sizes
-};
+/// A block with so many entries is split: of twelve entries a line, about ten are taken.
+const FULL: u32 = LINES * 10;
+
+/// Prefixes are at most this long: enough for 80 billion entries.
+const MAX_DEPTH: usize = 26;
 
 /// Twelve entries. The mark of entry `i` is byte `i` of `marks`, then of `more_marks`; 0 is an empty entry.
 #[derive(Debug, Default)]
@@ -43,6 +36,9 @@ struct Line {
     numbers: [AtomicU32; ENTRIES],
 }
 
+// SAFETY: an empty line is zeros.
+unsafe impl Zeroed for [Line; LINES as usize] {}
+
 /// Which bytes of a word equal a mark: the high bit of each that does. A byte above a match may be named in error, so
 /// every match is compared by key.
 fn matches(word: u64, mark: u8) -> u64 {
@@ -52,24 +48,30 @@ fn matches(word: u64, mark: u8) -> u64 {
 }
 
 impl Line {
+    /// The entries under a mark, as bits: entry `i` below eight is bit `8 * i`, the others are bit 1 of those bytes. In one
+    /// word, because a branch on which of the two words matches would be wrong every third time, and the processor knows
+    /// only when the line has arrived.
+    #[inline]
+    fn entries(&self, mark: u8) -> u64 {
+        let more = matches(u64::from(self.more_marks.load(Acquire)), mark) & 0xFFFF_FFFF;
+        matches(self.marks.load(Acquire), mark) >> 7 | more >> 6
+    }
+
+    #[inline]
+    fn number(&self, bit: u32) -> u32 {
+        self.numbers[(bit / 8 + bit % 2 * 8) as usize % ENTRIES].load(Relaxed)
+    }
+
     /// The number under a mark for which `is_it` holds.
     #[inline]
     fn find(&self, mark: u8, is_it: impl Fn(u32) -> bool) -> Option<u32> {
-        let mut found = matches(self.marks.load(Acquire), mark);
-        while found != 0 {
-            let number = self.numbers[(found.trailing_zeros() / 8) as usize].load(Relaxed);
+        let mut entries = self.entries(mark);
+        while entries != 0 {
+            let number = self.number(entries.trailing_zeros());
             if is_it(number) {
                 return Some(number);
             }
-            found &= found - 1;
-        }
-        let mut found = matches(u64::from(self.more_marks.load(Acquire)), mark) & 0xFFFF_FFFF;
-        while found != 0 {
-            let number = self.numbers[8 + (found.trailing_zeros() / 8) as usize].load(Relaxed);
-            if is_it(number) {
-                return Some(number);
-            }
-            found &= found - 1;
+            entries &= entries - 1;
         }
         None
     }
@@ -77,7 +79,8 @@ impl Line {
     /// The first number under a mark, most often the only one.
     #[inline]
     fn first(&self, mark: u8) -> Option<u32> {
-        self.find(mark, |_| true)
+        let entries = self.entries(mark);
+        (entries != 0).then(|| self.number(entries.trailing_zeros()))
     }
 
     fn is_full(&self) -> bool {
@@ -101,6 +104,11 @@ impl Line {
         taken < 4
     }
 
+    fn clear(&self) {
+        self.marks.store(0, Release);
+        self.more_marks.store(0, Release);
+    }
+
     fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
         let (marks, more) = (self.marks.load(Relaxed), self.more_marks.load(Relaxed));
         let taken = (71 - marks.leading_zeros()) / 8 + (39 - more.leading_zeros()) / 8;
@@ -108,86 +116,72 @@ impl Line {
     }
 }
 
-/// Where a key stands.
+/// A key's hash: the directory takes it from the top, the mark and the line from the bottom.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    segment: usize,
-    /// Position within the segment as a fraction of it, in 2⁻³².
-    fraction: u32,
-    mark: u8,
-}
+struct Hash(u64);
 
-impl Place {
+impl Hash {
     fn of(key: Key) -> Self {
         // Keys are hashes already; a multiplication spreads those that are not.
-        let folded = (key.0 as u64) ^ ((key.0 >> 64) as u64);
+        let folded = (key.0 as u64) ^ ((key.0 >> 64) as u64).rotate_left(32);
         let hash = folded.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        let hash = hash ^ hash >> 32;
-        let hash = hash.wrapping_mul(0xD6E8_FEB8_6659_FD93);
-        Place {
-            segment: (hash >> (u64::BITS - SEGMENT_BITS)) as usize,
-            fraction: (hash >> 16) as u32,
-            mark: (hash as u8).max(1),
-        }
+        Hash((hash ^ hash >> 32).wrapping_mul(0xD6E8_FEB8_6659_FD93))
+    }
+
+    /// Which of `2^depth` directory entries.
+    ///
+    /// Not spread evenly but, as in spiral storage (Martin 1979), by about `2^h - 1`, so that the first prefixes get twice as
+    /// many entries as the last: blocks are then split one after the other instead of all at the same size, and the
+    /// bytes an entry takes are the same at every size.
+    #[inline]
+    fn prefix(self, depth: u32) -> usize {
+        const BEND: u64 = (0.34 * (1u64 << 32) as f64) as u64;
+        let even = self.0 >> 32;
+        let bent = even - (((even * ((1 << 32) - even)) >> 32) * BEND >> 32);
+        (bent >> (32 - depth)) as usize
+    }
+
+    fn line(self) -> u32 {
+        (self.0 >> 8) as u32 & (LINES - 1)
+    }
+
+    fn mark(self) -> u8 {
+        (self.0 as u8).max(1)
     }
 }
 
-/// One segment: its lines, and how many entries they hold.
+/// A directory's entry: a block, and a number that no two entries ever share, so that a reader sees every change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Entry(u64);
+
+impl Entry {
+    fn new(block: u32, change: u32) -> Self {
+        Entry(u64::from(block) | u64::from(change) << 32)
+    }
+
+    fn block(self) -> u32 {
+        self.0 as u32
+    }
+}
+
+/// What only the applier needs.
 #[derive(Debug, Default)]
-struct Segment {
-    /// Address of the first line, with the segment's size class in the low six bits, which alignment leaves free. 0: no
-    /// lines yet.
-    lines: AtomicU64,
-    entries: AtomicU32,
-}
-
-const CLASS: u64 = 63;
-
-fn lines_of(word: u64) -> Option<&'static [Line]> {
-    if word == 0 {
-        return None;
-    }
-    let first = std::ptr::with_exposed_provenance::<Line>((word & !CLASS) as usize);
-    // SAFETY: a word is the address of a leaked slice of this length. It is freed only after the word was replaced and
-    // every guard from before that is gone, and callers hold a guard or are the applier; the lifetime never leaves this
-    // module.
-    Some(unsafe { std::slice::from_raw_parts(first, SIZES[(word & CLASS) as usize] as usize) })
-}
-
-fn allocate(class: usize) -> u64 {
-    let lines: Box<[Line]> = (0..SIZES[class]).map(|_| Line::default()).collect();
-    prefer_huge_pages(&lines);
-    let first = Box::into_raw(lines).cast::<Line>();
-    first.expose_provenance() as u64 | class as u64
-}
-
-/// Frees what [`allocate`] made.
-///
-/// # Safety
-/// Nobody may use the lines any more.
-unsafe fn free(word: u64) {
-    if word != 0 {
-        let first = std::ptr::with_exposed_provenance_mut::<Line>((word & !CLASS) as usize);
-        let lines = std::ptr::slice_from_raw_parts_mut(first, SIZES[(word & CLASS) as usize] as usize);
-        // SAFETY: `allocate` leaked exactly this slice, and by this function's contract nobody uses it.
-        drop(unsafe { Box::from_raw(lines) });
-    }
-}
-
-fn line_number(lines: &[Line], place: Place) -> usize {
-    ((u64::from(place.fraction) * lines.len() as u64) >> 32) as usize
-}
-
-/// The lines in which a key may stand: its own and, as long as they are full, the following.
-fn line_walk(lines: &[Line], place: Place) -> impl Iterator<Item = &Line> {
-    let start = line_number(lines, place);
-    lines[start..].iter().chain(&lines[..start])
+struct Blocks {
+    /// Entries and length of prefix of each block.
+    filled: Vec<(u32, u32)>,
+    free: Vec<u32>,
+    changes: u32,
 }
 
 /// From keys to node numbers. Holds numbers only.
 #[derive(Debug)]
 pub(super) struct Index {
-    segments: Box<[Segment]>,
+    blocks: Arena<[Line; LINES as usize], 2, 9, 23>,
+    /// The directory of each depth that there was; a reader may still look at an older one. Together the older ones are
+    /// as large as the newest.
+    directories: [OnceLock<Block<AtomicU64>>; MAX_DEPTH + 1],
+    depth: AtomicU32,
+    filled: Mutex<Blocks>,
 }
 
 /// Keys that are looked up at once.
@@ -195,21 +189,59 @@ pub(super) const BATCH: usize = 32;
 
 impl Index {
     pub(super) fn new() -> Self {
-        Index { segments: (0..SEGMENTS).map(|_| Segment::default()).collect() }
+        let index = Index {
+            blocks: Arena::new(),
+            directories: [const { OnceLock::new() }; MAX_DEPTH + 1],
+            depth: AtomicU32::new(0),
+            filled: Mutex::default(),
+        };
+        let first = index.take_block(&mut index.filled.lock(), 0);
+        let directory = index.directories[0].get_or_init(|| Block::zeroed(1));
+        directory[0].store(Entry::new(first, 0).0, Release);
+        index
     }
 
     /// The node of a key; `key_of` gives the key of a node.
     #[inline]
     pub(super) fn find(&self, key: Key, key_of: impl Fn(u32) -> Key) -> Option<u32> {
-        let guard = epoch::pin();
-        self.find_under(&guard, Place::of(key), |number| key_of(number) == key)
+        let hash = Hash::of(key);
+        let mut entry = self.entry(hash);
+        loop {
+            let found = self.find_in(entry, hash, |number| key_of(number) == key);
+            if found.is_some() {
+                return found;
+            }
+            let now = self.entry(hash);
+            if now == entry {
+                return None;
+            }
+            entry = now;
+        }
     }
 
     #[inline]
-    fn find_under(&self, _guard: &Guard, place: Place, is_it: impl Fn(u32) -> bool + Copy) -> Option<u32> {
-        let lines = lines_of(self.segments[place.segment].lines.load(Acquire))?;
-        for line in line_walk(lines, place) {
-            let found = line.find(place.mark, is_it);
+    fn line(&self, block: u32, line: u32) -> &Line {
+        &self.blocks.get(block)[(line & (LINES - 1)) as usize]
+    }
+
+    #[inline]
+    fn entry(&self, hash: Hash) -> Entry {
+        Entry(self.slot(hash).load(Acquire))
+    }
+
+    #[inline]
+    fn slot(&self, hash: Hash) -> &AtomicU64 {
+        let depth = self.depth.load(Acquire);
+        let directory = self.directories[depth as usize].get();
+        &directory.expect("a depth is stored after its directory was made")[hash.prefix(depth)]
+    }
+
+    #[inline]
+    fn find_in(&self, entry: Entry, hash: Hash, is_it: impl Fn(u32) -> bool + Copy) -> Option<u32> {
+        let line = hash.line();
+        for step in 0..LINES {
+            let line = self.line(entry.block(), line + step);
+            let found = line.find(hash.mark(), is_it);
             if found.is_some() || !line.is_full() {
                 return found;
             }
@@ -227,139 +259,142 @@ impl Index {
         key_of: impl Fn(u32) -> Key,
     ) {
         debug_assert!(keys.len() <= BATCH && keys.len() == found.len(), "batches are cut by the caller");
-        let guard = epoch::pin();
-        let mut places = [Place { segment: 0, fraction: 0, mark: 0 }; BATCH];
-        for (place, key) in places.iter_mut().zip(keys) {
-            *place = Place::of(*key);
-            prefetch(&self.segments[place.segment]);
+        let mut hashes = [Hash(0); BATCH];
+        let mut blocks = [0; BATCH];
+        let hashes = &mut hashes[..keys.len()];
+        for (hash, key) in hashes.iter_mut().zip(keys) {
+            *hash = Hash::of(*key);
+            prefetch(self.slot(*hash));
         }
-        for place in &places[..keys.len()] {
-            if let Some(lines) = lines_of(self.segments[place.segment].lines.load(Acquire)) {
-                prefetch(&lines[line_number(lines, *place)]);
-            }
+        for (block, hash) in blocks.iter_mut().zip(hashes.iter()) {
+            *block = self.entry(*hash).block();
+            prefetch(self.line(*block, hash.line()));
         }
-        for place in &places[..keys.len()] {
-            if let Some(lines) = lines_of(self.segments[place.segment].lines.load(Acquire))
-                && let Some(number) = lines[line_number(lines, *place)].first(place.mark)
-            {
+        for (block, hash) in blocks.iter().zip(hashes.iter()) {
+            if let Some(number) = self.line(*block, hash.line()).first(hash.mark()) {
                 prefetch_node(number);
             }
         }
-        for ((place, key), found) in places.iter().zip(keys).zip(found) {
-            *found = self.find_under(&guard, *place, |number| key_of(number) == *key);
+        for (((block, hash), key), found) in blocks.iter().zip(hashes.iter()).zip(keys).zip(found) {
+            let line = self.line(*block, hash.line());
+            *found = line.find(hash.mark(), |number| key_of(number) == *key);
+            // Most often there is none, and the line is not full.
+            if found.is_none() && (line.is_full() || self.entry(*hash).block() != *block) {
+                *found = self.find(*key, &key_of);
+            }
         }
     }
 
     /// Adds a node that is not there yet. Only the applier calls this.
-    pub(super) fn insert(&self, key: Key, number: u32, key_of: impl Fn(u32) -> Key) {
-        let place = Place::of(key);
-        let segment = &self.segments[place.segment];
-        let entries = segment.entries.load(Relaxed) as usize + 1;
-        let mut word = segment.lines.load(Relaxed);
-        if lines_of(word).is_none_or(|lines| entries > lines.len() * FULL) {
-            word = grow(segment, place.segment, word, key_of);
+    pub(super) fn insert(&self, key: Key, number: u32, prefetch_node: impl Fn(u32), key_of: impl Fn(u32) -> Key) {
+        let hash = Hash::of(key);
+        let blocks = &mut *self.filled.lock();
+        let mut block = self.entry(hash).block();
+        while blocks.filled[block as usize].0 >= FULL {
+            self.split(blocks, hash, &prefetch_node, &key_of);
+            block = self.entry(hash).block();
         }
-        let lines = lines_of(word).expect("a segment that has grown has lines");
-        add(lines, place, number);
-        segment.entries.store(entries as u32, Relaxed);
+        blocks.filled[block as usize].0 += 1;
+        self.add(block, hash, number);
     }
 
-    /// Adds the nodes `0..length` to an empty index at once: grouped by segment, so that each segment gets the lines it
-    /// needs and is filled while it is near. A key that stands twice is an error.
-    pub(super) fn fill(&self, length: u32, key_of: impl Fn(u32) -> Key) -> Result<(), Key> {
-        let mut starts = vec![0u32; SEGMENTS + 1];
-        (0..length).for_each(|number| starts[Place::of(key_of(number)).segment + 1] += 1);
-        for segment in 0..SEGMENTS {
-            starts[segment + 1] += starts[segment];
+    fn add(&self, block: u32, hash: Hash, number: u32) {
+        let added = (0..LINES).any(|step| self.line(block, hash.line() + step).push(hash.mark(), number));
+        assert!(added, "a block is split before its lines are full");
+    }
+
+    /// An empty block.
+    fn take_block(&self, blocks: &mut Blocks, depth: u32) -> u32 {
+        if let Some(block) = blocks.free.pop() {
+            blocks.filled[block as usize] = (0, depth);
+            return block;
         }
-        // Counting sort: `starts[s]` becomes the end of segment `s`.
-        let mut sorted = vec![(0u32, Place { segment: 0, fraction: 0, mark: 0 }); length as usize];
+        let block = blocks.filled.len() as u32;
+        blocks.filled.push((0, depth));
+        self.blocks.reserve(block);
+        block
+    }
+
+    /// Splits the block of a hash by one more bit.
+    fn split(&self, blocks: &mut Blocks, hash: Hash, prefetch_node: impl Fn(u32), key_of: impl Fn(u32) -> Key) {
+        let old = self.entry(hash).block();
+        let bits = blocks.filled[old as usize].1 + 1;
+        if bits > self.depth.load(Relaxed) {
+            self.double();
+        }
+        let halves = [self.take_block(blocks, bits), self.take_block(blocks, bits)];
+        let old_lines = || self.blocks.get(old).iter();
+        let mut numbers = Vec::with_capacity(FULL as usize);
+        for number in old_lines().flat_map(Line::numbers) {
+            prefetch_node(number);
+            numbers.push(number);
+        }
+        for number in numbers {
+            let hash = Hash::of(key_of(number));
+            let half = halves[hash.prefix(bits) & 1];
+            blocks.filled[half as usize].0 += 1;
+            self.add(half, hash, number);
+        }
+        let depth = self.depth.load(Relaxed);
+        let directory = self.directories[depth as usize].get().expect("a depth is stored after its directory was made");
+        for (side, half) in halves.into_iter().enumerate() {
+            blocks.changes = blocks.changes.wrapping_add(1);
+            let prefix = hash.prefix(bits) & !1 | side;
+            let first = prefix << (depth - bits);
+            for slot in &directory[first..first + (1 << (depth - bits))] {
+                slot.store(Entry::new(half, blocks.changes).0, Release);
+            }
+        }
+        old_lines().for_each(Line::clear);
+        blocks.free.push(old);
+    }
+
+    /// One more bit for the directory.
+    fn double(&self) {
+        let depth = self.depth.load(Relaxed) as usize;
+        assert!(depth < MAX_DEPTH, "80 billion entries are more than there are node numbers");
+        let old = self.directories[depth].get().expect("a depth is stored after its directory was made");
+        let new = Block::zeroed(2 * old.len());
+        for (place, entry) in (0..).step_by(2).zip(old.iter()) {
+            let new: &[AtomicU64] = &new;
+            new[place..place + 2].iter().for_each(|half| half.store(entry.load(Relaxed), Relaxed));
+        }
+        self.directories[depth + 1].get_or_init(|| new);
+        self.depth.store(depth as u32 + 1, Release);
+    }
+
+    /// Adds the nodes `0..length` to an empty index at once: sorted by the front of their hashes, so that a block is filled
+    /// while it is near. A key that stands twice is an error.
+    pub(super) fn fill(&self, length: u32, key_of: impl Fn(u32) -> Key) -> Result<(), Key> {
+        const BITS: u32 = 14;
+        let mut starts = vec![0u32; (1 << BITS) + 1];
+        (0..length).for_each(|number| starts[Hash::of(key_of(number)).prefix(BITS) + 1] += 1);
+        for prefix in 0..1 << BITS {
+            starts[prefix + 1] += starts[prefix];
+        }
+        // Counting sort: `starts[p]` becomes the end of prefix `p`.
+        let mut sorted = vec![0; length as usize];
         for number in 0..length {
-            let place = Place::of(key_of(number));
-            let start = &mut starts[place.segment];
-            sorted[*start as usize] = (number, place);
+            let start = &mut starts[Hash::of(key_of(number)).prefix(BITS)];
+            sorted[*start as usize] = number;
             *start += 1;
         }
-        let mut begin = 0;
-        for (number, segment) in self.segments.iter().enumerate() {
-            let entries = &sorted[begin..starts[number] as usize];
-            begin += entries.len();
-            if !entries.is_empty() {
-                fill_segment(segment, number, entries, &key_of)?;
+        for number in sorted {
+            let key = key_of(number);
+            if self.find(key, &key_of).is_some() {
+                return Err(key);
             }
+            self.insert(key, number, |_| {}, &key_of);
         }
         Ok(())
     }
 
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
-        let lines = |segment: &Segment| match segment.lines.load(Relaxed) {
-            0 => 0,
-            word => SIZES[(word & CLASS) as usize] as usize,
-        };
-        self.segments.iter().map(|segment| size_of::<Segment>() + lines(segment) * size_of::<Line>()).sum()
-    }
-}
-
-fn add(lines: &[Line], place: Place, number: u32) {
-    let added = line_walk(lines, place).any(|line| line.push(place.mark, number));
-    assert!(added, "a segment grows before its lines are full");
-}
-
-/// Makes a segment's lines as large as its entries need and adds them.
-fn fill_segment(
-    segment: &Segment,
-    number: usize,
-    entries: &[(u32, Place)],
-    key_of: impl Fn(u32) -> Key,
-) -> Result<(), Key> {
-    let is_enough = |class: &usize| SIZES[*class] as usize * FULL >= entries.len();
-    let class = (number % 2..SIZES.len()).step_by(2).find(is_enough).expect("the largest class holds 2³² entries");
-    let word = allocate(class);
-    // At once, so that it is freed with the index whatever happens.
-    segment.lines.store(word, Release);
-    let lines = lines_of(word).expect("it was just made");
-    for (entry, place) in entries {
-        let is_it = |other| key_of(other) == key_of(*entry);
-        for line in line_walk(lines, *place) {
-            if line.find(place.mark, is_it).is_some() {
-                return Err(key_of(*entry));
-            }
-            if line.push(place.mark, *entry) {
-                break;
-            }
-        }
-    }
-    segment.entries.store(entries.len() as u32, Relaxed);
-    Ok(())
-}
-
-/// Copies a segment's entries into more lines.
-fn grow(segment: &Segment, number: usize, old: u64, key_of: impl Fn(u32) -> Key) -> u64 {
-    let class = match old {
-        0 => number % 2,
-        _ => (old & CLASS) as usize + 2,
-    };
-    let new = allocate(class);
-    let lines = lines_of(new).expect("it was just made");
-    for entry in lines_of(old).into_iter().flatten().flat_map(Line::numbers) {
-        add(lines, Place::of(key_of(entry)), entry);
-    }
-    segment.lines.store(new, Release);
-    let guard = epoch::pin();
-    // SAFETY: the word was replaced, so who pins from now on never sees the old lines.
-    unsafe {
-        guard.defer_unchecked(move || free(old));
-    }
-    new
-}
-
-impl Drop for Index {
-    fn drop(&mut self) {
-        for segment in &mut self.segments {
-            // SAFETY: nobody borrows the index any more.
-            unsafe { free(*segment.lines.get_mut()) };
-        }
+        let directories: usize = self.directories.iter().filter_map(|d| d.get().map(|d| size_of_val(&**d))).sum();
+        let blocks = self.filled.lock();
+        let lists = blocks.filled.capacity() * size_of::<(u32, u32)>() + blocks.free.capacity() * size_of::<u32>();
+        self.blocks.bytes() + directories + lists
     }
 }
 
@@ -376,7 +411,7 @@ mod tests {
         let index = Index::new();
         for number in 0..300_000 {
             assert_eq!(index.find(key(number), key), None);
-            index.insert(key(number), number, key);
+            index.insert(key(number), number, |_| {}, key);
             assert_eq!(index.find(key(number), key), Some(number));
         }
         for number in 0..300_000 {
@@ -384,13 +419,13 @@ mod tests {
             assert_eq!(index.find(key(number + 300_000), key), None);
         }
         let per_entry = index.bytes() as f64 / 300_000.0;
-        assert!(per_entry < 10.0, "{per_entry} bytes an entry");
+        assert!(per_entry < 12.0, "{per_entry} bytes an entry");
     }
 
     #[test]
     fn a_batch_finds_what_single_questions_find() {
         let index = Index::new();
-        (0..10_000).step_by(2).for_each(|number| index.insert(key(number), number, key));
+        (0..10_000).step_by(2).for_each(|number| index.insert(key(number), number, |_| {}, key));
         for start in (0..10_000).step_by(BATCH) {
             let keys: Vec<Key> = (start..start + BATCH as u32).map(key).collect();
             let mut found = vec![None; keys.len()];
@@ -406,7 +441,7 @@ mod tests {
             index.fill(length, key).unwrap();
             assert!((0..length).all(|number| index.find(key(number), key) == Some(number)));
             assert!((length..length + 1_000).all(|number| index.find(key(number), key).is_none()));
-            (length..length + 50_000).for_each(|number| index.insert(key(number), number, key));
+            (length..length + 50_000).for_each(|number| index.insert(key(number), number, |_| {}, key));
             assert!((0..length + 50_000).all(|number| index.find(key(number), key) == Some(number)));
         }
         let twice = |number: u32| key(number % 3_000);
@@ -419,7 +454,7 @@ mod tests {
         let index = Index::new();
         // Two halves of a key that cancel out: all hashes are equal.
         let same = |number: u32| Key(u128::from(number) << 64 | u128::from(number));
-        (0..200).for_each(|number| index.insert(same(number), number, same));
+        (0..200).for_each(|number| index.insert(same(number), number, |_| {}, same));
         assert!((0..200).all(|number| index.find(same(number), same) == Some(number)));
         assert_eq!(index.find(same(200), same), None);
     }
@@ -427,11 +462,11 @@ mod tests {
     #[test]
     fn readers_find_old_entries_while_segments_grow() {
         let index = Index::new();
-        (0..1_000).for_each(|number| index.insert(key(number), number, key));
+        (0..1_000).for_each(|number| index.insert(key(number), number, |_| {}, key));
         std::thread::scope(|scope| {
             let reader =
                 scope.spawn(|| (0..200).all(|_| (0..1_000).all(|number| index.find(key(number), key) == Some(number))));
-            (1_000..200_000).for_each(|number| index.insert(key(number), number, key));
+            (1_000..200_000).for_each(|number| index.insert(key(number), number, |_| {}, key));
             assert!(reader.join().unwrap());
         });
     }

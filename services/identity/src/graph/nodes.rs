@@ -16,6 +16,7 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Acquire, Orde
 use super::arena::Arena;
 use super::edges::NONE;
 use super::index::{BATCH, Index};
+use super::memory::Zeroed;
 use super::pages::{Saved, u32_at, u64_at};
 use super::word::{Flags, Word};
 
@@ -31,6 +32,9 @@ pub(super) struct Node {
     newest_edge: AtomicU32,
 }
 
+// SAFETY: it consists of integers.
+unsafe impl Zeroed for Node {}
+
 /// A change of the message in flight.
 #[derive(Debug, Default)]
 struct Change {
@@ -38,6 +42,9 @@ struct Change {
     before: AtomicU64,
     after: AtomicU64,
 }
+
+// SAFETY: it consists of integers.
+unsafe impl Zeroed for Change {}
 
 /// Size and types of a component, kept with its anchor. Closed generations do not count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -111,14 +118,11 @@ impl View<'_> {
     #[inline]
     pub(super) fn seen(self, node: u32) -> Seen {
         let word = self.word(node);
-        let (customer_id, customer_version) = match word.version() {
-            Some(version) => (self.nodes.key(node), version),
-            None => {
-                let anchor = word.anchor();
-                // An anchor that is none any more was read across a step of the epoch: it is asked again.
-                (self.nodes.key(anchor), self.word(anchor).version().unwrap_or(0))
-            }
-        };
+        // Read again also when the node is its own anchor: that costs nothing, and a branch would often be guessed wrong.
+        let anchor = std::hint::select_unpredictable(word.version().is_some(), node, word.anchor());
+        // An anchor that is none any more was read across a step of the epoch: it is asked again.
+        let customer_version = self.word(anchor).version().unwrap_or(0);
+        let customer_id = self.nodes.key(anchor);
         Seen { customer_id, customer_version, generation: word.generation(), flags: word.flags() }
     }
 
@@ -198,9 +202,8 @@ impl Nodes {
             self.index.find_batch(keys, found, |node| self.nodes.prefetch(node), |node| self.key(node));
             for node in found.iter().flatten() {
                 let word = Word(self.nodes.get(*node).word.load(Relaxed));
-                if word.change().is_none() && word.version().is_none() {
-                    self.nodes.prefetch(word.anchor());
-                }
+                let points = word.change().is_some() || word.version().is_some();
+                self.nodes.prefetch(std::hint::select_unpredictable(points, *node, word.anchor()));
             }
             for (place, node) in found.iter().enumerate() {
                 let seen = node.map(|node| (node, self.at_one_epoch(|view| view.seen(node))));
@@ -270,7 +273,7 @@ impl Nodes {
         self.summaries.reserve(number).store(Summary::alone(kind).pack(), Relaxed);
         self.length.store(number + 1, Release);
         // The mark in the index makes the node visible to whoever finds the number.
-        self.index.insert(key, number, |node| self.key(node));
+        self.index.insert(key, number, |node| self.nodes.prefetch(node), |node| self.key(node));
         number
     }
 

@@ -16,7 +16,7 @@ use crate::snapshot::{Result, SnapshotError};
 pub(super) const PAGE: u32 = 128;
 
 /// An item as a snapshot holds it.
-pub(super) trait Saved: Default {
+pub(super) trait Saved: super::memory::Zeroed {
     /// Its size there.
     const BYTES: usize;
 

@@ -32,6 +32,9 @@ struct Slot {
     version_before: AtomicU64,
 }
 
+// SAFETY: it consists of integers.
+unsafe impl super::memory::Zeroed for Slot {}
+
 /// A node's mapping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Mapping {
@@ -191,7 +194,7 @@ impl Published {
         slot.key_low.store(key.0 as u64, Relaxed);
         slot.mapping.store(Mapping { anchor: node, shared: false }.word(), Release);
         // The shard's lock makes the slot visible to whoever finds the number.
-        self.index.insert(key, node, |node| self.key(node));
+        self.index.insert(key, node, |_| {}, |node| self.key(node));
     }
 
     pub(super) fn current(&self, node: u32) -> Mapping {
