@@ -2,7 +2,7 @@
 
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down demo demo-real test check prerequisites
+.PHONY: help up down demo demo-real test check bench-identity prerequisites
 
 # The exported files that `make demo-real` reads.
 DATA ?= ../shared/data
@@ -41,6 +41,20 @@ check: prerequisites ## Formatting, lints, documentation and the repository's ow
 	cargo clippy --workspace --all-targets --quiet -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
 	cargo test --workspace --quiet --test repository
+
+# Sizes in millions of identifiers, and where the table, the CSV and the plot go.
+SIZES ?= 1,10,100
+OUT ?= $(TARGET)/bench-identity
+BENCH_VENV = $(TARGET)/bench-identity/venv
+
+bench-identity: ## Measure the identity graph beside HashMap + UnionFind, DashMap and SciPy; SIZES=1,10 (millions), OUT=folder
+	@cargo build --release --quiet -p identity-bench
+	@mkdir -p $(TARGET)/bench-identity
+	@$(BENCH_VENV)/bin/python -c 'import scipy' 2>/dev/null \
+		|| (python3 -m venv $(BENCH_VENV) && $(BENCH_VENV)/bin/pip install --quiet scipy) \
+		|| { rm -rf $(BENCH_VENV); echo "SciPy cannot be installed here: its figures are left out"; }
+	@$(TARGET)/release/identity-bench run --sizes $(SIZES) --out $(OUT) --scratch $(TARGET)/bench-identity \
+		$$([ -x $(BENCH_VENV)/bin/python ] && echo --python $(BENCH_VENV)/bin/python)
 
 prerequisites:
 	@deploy/prerequisites.sh
