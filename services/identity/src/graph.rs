@@ -1,10 +1,13 @@
 //! The identity graph: many readers, one applier.
 //!
-//! Readers work on what has been published ([`published`]) and never wait for the applier; the applier works on its
-//! own [`state`] behind a lock that only the slower questions (members, changes, statistics) share with it.
+//! Readers work on what has been published ([`nodes`], [`edges`]) and never wait for the applier; the applier works on
+//! its own [`state`] behind a lock that only the slower questions (members, changes, statistics) share with it.
 
+mod adopt;
 mod arena;
 mod changes;
+mod close;
+mod commands;
 mod conflict;
 mod edges;
 mod fingerprint;
@@ -14,34 +17,56 @@ mod limits;
 mod link;
 mod load;
 mod memory;
+mod message;
 mod nodes;
 mod pages;
-mod published;
 mod read;
 mod region;
 mod replay;
 mod save;
+mod settle;
 mod state;
 mod verify;
+mod views;
 mod word;
 
 use parking_lot::{Mutex, RwLock};
-use schemas::{Command, Identifier, Key};
+use rustc_hash::FxHashMap;
+use schemas::{Identifier, Key};
 use std::sync::Arc;
 
-use crate::{Error, Hasher};
-use published::Published;
-use state::State;
+use crate::Hasher;
+use edges::Edges;
+use nodes::Nodes;
+use state::{State, Tables};
 
 pub use conflict::{Conflict, ConflictKind, ConflictRule};
+pub use edges::EdgeClass;
+pub use views::{EdgeView, IdentifierView};
+
+const MS_PER_DAY: i64 = 86_400_000;
 
 /// The identity graph of one process: a function of the identity log's prefix that was applied.
 #[derive(Debug)]
 pub struct Graph {
-    hasher: Arc<Hasher>,
-    published: Published,
+    hasher: RwLock<Arc<Hasher>>,
+    tables: Tables,
     state: RwLock<State>,
     scan: Mutex<Option<changes::Scan>>,
+}
+
+/// The key of one generation of an identifier, under which records are stored: that of the first is the identifier's
+/// own.
+pub fn generation_key(base: Key, generation: u8) -> Key {
+    if generation == 0 {
+        return base;
+    }
+    let mut named = [0; 17];
+    named[..16].copy_from_slice(&base.0.to_be_bytes());
+    named[16] = generation;
+    let mut key = [0; 16];
+    key.copy_from_slice(&blake3::hash(&named).as_bytes()[..16]);
+    Key(u128::from_be_bytes(key))
 }
 
 /// One customer: the identifiers that are one component of the graph.
@@ -51,7 +76,8 @@ pub struct Component {
     pub customer_id: Key,
     /// Log offset of the component's last change plus one; 0 when it was never linked.
     pub version: u64,
-    /// Its identifiers, ascending by key. One that was never linked has the kind [`u8::MAX`]: the graph does not know it.
+    /// Its identifiers by their keys in each generation that belongs to it, closed ones included, ascending by key. One
+    /// that was never linked has the kind [`u8::MAX`]: the graph does not know it.
     pub keys: Vec<Identifier>,
 }
 
@@ -79,8 +105,10 @@ pub struct Stats {
     pub components: u64,
     /// How often two customers became one.
     pub merges: u64,
-    /// Conflict rows, refused and shared.
+    /// Conflict rows since the log began.
     pub conflicts: u64,
+    /// Generations of identifiers that were closed.
+    pub closed: u64,
     /// Identifiers that are shared.
     pub shared: u64,
     /// Memory that the graph holds, by the capacities of its parts.
@@ -91,10 +119,10 @@ impl Graph {
     /// An empty graph under these rules.
     pub fn new(hasher: Arc<Hasher>) -> Self {
         Graph {
-            published: Published::new(),
+            tables: Tables { nodes: Nodes::new(), edges: Edges::new(), tombstones: RwLock::new(FxHashMap::default()) },
             state: RwLock::new(State::new(hasher.rules())),
             scan: Mutex::default(),
-            hasher,
+            hasher: RwLock::new(hasher),
         }
     }
 
@@ -106,70 +134,27 @@ impl Graph {
         graph
     }
 
-    /// The rules, and the way from values to keys.
-    pub fn hasher(&self) -> &Arc<Hasher> {
-        &self.hasher
-    }
-
-    /// Applies one message of the identity log. It becomes visible to readers as a whole when this returns; an error
-    /// leaves the graph as it was. Called by one thread, in the order of the offsets.
-    pub fn apply(&self, offset: i64, append_time_ms: i64, commands: &[Command]) -> Result<Vec<Conflict>, Error> {
-        self.check_message(offset, commands)?;
-        let mut state = self.state.write();
-        state.begin(offset, append_time_ms);
-        let mut ordinal = 0;
-        for (index, command) in (0u32..).zip(commands) {
-            match command {
-                Command::Link { edges, .. } => {
-                    for edge in edges {
-                        state.link(&self.published, edge, ordinal, index);
-                        ordinal += 1;
-                    }
-                }
-                // Compared in `check_message`; equal rules change nothing, and operator commands are refused there.
-                _ => {}
-            }
-        }
-        Ok(state.publish(&self.published, offset))
-    }
-
-    /// Everything that could make a message inapplicable, before anything is touched.
-    fn check_message(&self, offset: i64, commands: &[Command]) -> Result<(), Error> {
-        let applied = self.applied();
-        if offset <= applied {
-            return Err(Error::OffsetNotAscending { offset, applied });
-        }
-        let invalid = |reason: String| Err(Error::InvalidMessage { offset, reason });
-        if offset >= state::MAX_OFFSET {
-            return invalid(format!("offsets end at {}", state::MAX_OFFSET));
-        }
-        let types = self.hasher.rules().types.len();
-        let mut edges_total = 0;
-        for command in commands {
-            match command {
-                Command::Link { edges, .. } => {
-                    edges_total += edges.len();
-                    let kinds = edges.iter().flat_map(|edge| [edge.hub.kind, edge.other.kind]);
-                    if let Some(kind) = kinds.into_iter().find(|kind| usize::from(*kind) >= types) {
-                        return invalid(format!("it names type {kind}, but {types} types are configured"));
-                    }
-                }
-                Command::Rules { hash, rules_json } => {
-                    if *hash != self.hasher.rules_hash() {
-                        return Err(Error::RulesDiffer(self.hasher.difference_from(rules_json)));
-                    }
-                }
-                operator => return invalid(format!("`{}` is not applied yet", operator.name())),
-            }
-        }
-        if edges_total > state::MAX_EDGES_PER_MESSAGE {
-            return invalid(format!("it holds {edges_total} edges, expected at most {}", state::MAX_EDGES_PER_MESSAGE));
-        }
-        Ok(())
+    /// The rules in force at the last message applied, and the way from values to keys. The log may change them.
+    pub fn hasher(&self) -> Arc<Hasher> {
+        Arc::clone(&self.hasher.read())
     }
 
     /// Offset of the last message applied; -1 when there was none.
     pub fn applied(&self) -> i64 {
-        self.published.applied()
+        self.tables.nodes.applied()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_generation_has_a_key_of_its_own() {
+        let base = Key(42);
+        let keys: std::collections::BTreeSet<Key> = (0..=u8::MAX).map(|g| generation_key(base, g)).collect();
+        assert_eq!(keys.len(), 256);
+        assert!(keys.contains(&base));
+        assert_ne!(generation_key(base, 1), generation_key(Key(43), 1));
     }
 }

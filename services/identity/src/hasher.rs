@@ -8,7 +8,7 @@ use crate::normalize::{self, NORMALIZER_VERSION};
 use crate::{Error, Normalizer, Rules, TypeRule};
 
 /// Version of the graph's rules as coded; part of the rules' hash.
-pub(crate) const SEMANTICS_VERSION: u32 = 1;
+pub(crate) const SEMANTICS_VERSION: u32 = 2;
 
 /// A record that names more than this many identifiers keeps the strongest.
 const MAX_IDENTIFIERS_PER_RECORD: usize = 32;
@@ -38,6 +38,10 @@ enum Use {
 impl Hasher {
     /// A hasher for these rules; refuses rules that contradict themselves.
     pub fn new(secret: &[u8], rules: Rules) -> Result<Self, Error> {
+        Self::under(blake3::derive_key("tributary identity keys, version 1", secret), rules)
+    }
+
+    fn under(secret: [u8; 32], rules: Rules) -> Result<Self, Error> {
         rules.validate()?;
         let region = rules.default_region.as_ref().and_then(|region| region.parse().ok());
         let mut own_phones = FxHashSet::default();
@@ -55,7 +59,6 @@ impl Hasher {
             own_domains.push(domain);
         }
         let blocklist = Blocklist::new(&rules.blocked_values);
-        let secret = blake3::derive_key("tributary identity keys, version 1", secret);
         let json = canonical_json(&rules, &secret);
         Ok(Hasher {
             role_mailboxes: rules.role_mailboxes.iter().map(|local| local.trim().to_lowercase()).collect(),
@@ -67,6 +70,37 @@ impl Hasher {
             json,
             rules,
         })
+    }
+
+    /// A hasher for the rules that a log goes on with: with this one's secret, and told by their text. Refuses, with
+    /// what differs, rules of another secret or of another version of the graph's code, and those that drop or reorder
+    /// types, unless `from_nothing`: when no identifier is known.
+    pub(crate) fn adopt(&self, json: &str, from_nothing: bool) -> Result<Self, Vec<String>> {
+        let refused = |reason: &str| {
+            let mut lines = self.difference_from(json);
+            lines.push(reason.to_owned());
+            Err(lines)
+        };
+        let Ok(logged) = serde_json::from_str::<serde_json::Value>(json) else {
+            return refused("the rules in the log are no JSON");
+        };
+        let own: serde_json::Value = serde_json::from_str(&self.json).unwrap_or_default();
+        if ["secret_check", "semantics_version"].iter().any(|part| logged.get(part) != own.get(part)) {
+            return refused("the secret and the semantics version of a log stay");
+        }
+        let rules = logged.get("rules").cloned().unwrap_or_default();
+        let rules: Rules = match serde_json::from_value(rules) {
+            Ok(rules) => rules,
+            Err(error) => return refused(&format!("the rules in the log cannot be read: {error}")),
+        };
+        let names = |rules: &Rules| rules.types.iter().map(|rule| rule.name.clone()).collect::<Vec<_>>();
+        if !from_nothing && !names(&rules).starts_with(&names(&self.rules)) {
+            return refused("types can be added at the end of the list only");
+        }
+        match Hasher::under(self.secret, rules) {
+            Ok(hasher) => Ok(Hasher { json: json.to_owned(), ..hasher }),
+            Err(error) => refused(&error.to_string()),
+        }
     }
 
     /// The rules.

@@ -23,6 +23,8 @@ pub enum OnConflict {
     KeepFirst,
     /// The identifier is shared by several people: it stops linking and those it had joined part.
     Share,
+    /// The last known user wins: the identifier leaves the customer it was with, and its past stays there.
+    Move,
 }
 
 /// How values of a type are brought into one form before they are hashed.
@@ -200,7 +202,7 @@ impl Default for Rules {
 }
 
 /// The greatest number of types: a component's types are kept as bits.
-pub(crate) const MAX_TYPES: usize = 64;
+pub(crate) const MAX_TYPES: usize = 24;
 
 impl Rules {
     /// Says what contradicts itself, if anything does.

@@ -2,8 +2,8 @@
 
 use schemas::Identifier;
 
-use super::published::Published;
-use super::state::State;
+use super::nodes::Nodes;
+use super::state::Reading;
 use super::{Changes, Component, Graph};
 
 /// Nodes looked at under one lock when the journal no longer reaches back far enough.
@@ -26,8 +26,8 @@ impl Graph {
     pub fn changed_since(&self, version: u64, limit: usize) -> Changes {
         let state = self.state.read();
         if let Some(entries) = state.journal.since(version) {
-            let until = version_of(&self.published);
-            return changes(&self.published, &state, entries, limit, until);
+            let until = version_of(&self.tables.nodes);
+            return changes(Reading::new(&self.tables, &state), entries, limit, until);
         }
         drop(state);
         let mut kept = self.scan.lock();
@@ -38,9 +38,9 @@ impl Graph {
         let state = self.state.read();
         let start = scan.entries.partition_point(|(changed, _)| *changed <= version);
         let entries = scan.entries[start..].iter().copied();
-        let mut found = changes(&self.published, &state, entries, limit, scan.until);
+        let mut found = changes(Reading::new(&self.tables, &state), entries, limit, scan.until);
         if found.caught_up {
-            found.caught_up = version_of(&self.published) == scan.until;
+            found.caught_up = version_of(&self.tables.nodes) == scan.until;
         } else {
             *kept = Some(scan);
         }
@@ -51,14 +51,14 @@ impl Graph {
     /// after `until`, and is found by a later question.
     fn scan_since(&self, since: u64) -> Scan {
         let state = self.state.read();
-        let (until, nodes) = (version_of(&self.published), state.nodes.len());
+        let (until, nodes) = (version_of(&self.tables.nodes), self.tables.nodes.len() as usize);
         drop(state);
         let mut entries = Vec::new();
         for start in (0..nodes).step_by(SCAN_STEP) {
             let _state = self.state.read();
             let step = (start..nodes.min(start + SCAN_STEP)).map(|node| node as u32);
-            let anchors = step.filter(|node| self.published.current(*node).anchor == *node);
-            let changed = anchors.map(|anchor| (self.published.version(anchor), anchor));
+            let anchors = step.filter(|node| self.tables.nodes.anchor(*node) == *node);
+            let changed = anchors.map(|anchor| (self.tables.nodes.version(anchor), anchor));
             entries.extend(changed.filter(|(changed, _)| (since + 1..=until).contains(changed)));
         }
         entries.sort_unstable();
@@ -66,25 +66,19 @@ impl Graph {
     }
 }
 
-fn version_of(published: &Published) -> u64 {
-    (published.applied() + 1) as u64
+fn version_of(nodes: &Nodes) -> u64 {
+    (nodes.applied() + 1) as u64
 }
 
 /// A component by its anchor.
-pub(super) fn component(published: &Published, state: &State, anchor: u32) -> Component {
-    let mut keys: Vec<Identifier> = state.members(anchor).map(|node| state.identifier(published, node)).collect();
+pub(super) fn component(reading: Reading<'_>, anchor: u32) -> Component {
+    let mut keys: Vec<Identifier> = reading.members(anchor).map(|node| reading.identifier(node)).collect();
     keys.sort_unstable_by_key(|identifier| identifier.key);
-    Component { customer_id: published.key(anchor), version: published.version(anchor), keys }
+    Component { customer_id: reading.nodes.key(anchor), version: reading.nodes.version(anchor), keys }
 }
 
 /// The components that these (version, anchor) entries still describe, whole versions at a time.
-fn changes(
-    published: &Published,
-    state: &State,
-    entries: impl Iterator<Item = (u64, u32)>,
-    limit: usize,
-    until: u64,
-) -> Changes {
+fn changes(reading: Reading<'_>, entries: impl Iterator<Item = (u64, u32)>, limit: usize, until: u64) -> Changes {
     let mut found = Changes { components: Vec::new(), complete_to: 0, caught_up: true };
     for (changed, anchor) in entries {
         if found.components.len() >= limit.max(1) && changed > found.complete_to {
@@ -92,9 +86,9 @@ fn changes(
             return found;
         }
         found.complete_to = changed;
-        let outdated = published.current(anchor).anchor != anchor || published.version(anchor) != changed;
+        let outdated = reading.nodes.anchor(anchor) != anchor || reading.nodes.version(anchor) != changed;
         if !outdated {
-            found.components.push(component(published, state, anchor));
+            found.components.push(component(reading, anchor));
         }
     }
     found.complete_to = until;

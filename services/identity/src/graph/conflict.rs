@@ -5,8 +5,12 @@ use schemas::Identifier;
 pub enum ConflictKind {
     /// The edge is kept dormant: it does not join.
     Refused,
-    /// One of its ends is shared from now on, and all edges of that end are removed.
+    /// An identifier is shared from now on; what it had joined parts.
     Shared,
+    /// An identifier left the customer it was with and follows the new edge.
+    Moved,
+    /// An identifier left a full customer: new records of it are somebody else's.
+    Retired,
 }
 
 impl ConflictKind {
@@ -15,6 +19,8 @@ impl ConflictKind {
         match self {
             ConflictKind::Refused => "refused",
             ConflictKind::Shared => "shared",
+            ConflictKind::Moved => "moved",
+            ConflictKind::Retired => "retired",
         }
     }
 }
@@ -32,6 +38,8 @@ pub enum ConflictRule {
     MaxIdentifiers,
     /// An identifier was linked to too many values of one account or contact type.
     MaxLinks,
+    /// An operator said that two of the identifiers are two people.
+    Veto,
 }
 
 impl ConflictRule {
@@ -43,16 +51,17 @@ impl ConflictRule {
             ConflictRule::MaxContacts => "max_contacts",
             ConflictRule::MaxIdentifiers => "max_identifiers",
             ConflictRule::MaxLinks => "max_links",
+            ConflictRule::Veto => "veto",
         }
     }
 
-    /// Whether `on_conflict` decides. Contact limits and full customers only refuse: R7 is to come.
+    /// Whether `on_conflict` decides.
     pub(super) const fn is_about_accounts(self) -> bool {
         matches!(self, ConflictRule::MaxPerCustomer | ConflictRule::AccountConflict)
     }
 }
 
-/// A link that the rules did not let join: one row of `identity_conflicts`.
+/// What the rules did instead of joining: one row of `identity_conflicts`.
 ///
 /// The edge need not be one of the message's own: a stronger edge can make an older, weaker one dormant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,13 +78,15 @@ pub struct Conflict {
     pub kind: ConflictKind,
     /// Why.
     pub rule: ConflictRule,
-    /// Refused: the edge's stronger end. Shared: the identifier that is shared from now on.
+    /// Refused and moved: the edge's stronger end. Shared and retired: the identifier that it happened to. Its first
+    /// generation.
     pub a: Identifier,
-    /// The edge's other end.
+    /// The edge's other end; of one that was retired, whom its past stays with.
     pub b: Identifier,
 }
 
-/// A [`Conflict`] as the graph keeps it, so that the rows of any range of the log can be written again.
+/// A [`Conflict`] as the graph keeps it, so that the rows of any range of the log can be written again. Its ends are
+/// numbers of first generations.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct KeptConflict {
     pub(super) offset: i64,

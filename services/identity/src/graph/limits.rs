@@ -1,15 +1,18 @@
+use smallvec::SmallVec;
+
 use crate::rules::MAX_TYPES;
 use crate::{OnConflict, Rules, Tier};
 
 use super::conflict::ConflictRule;
+use super::edges::EdgeClass;
 
 /// The rules as the graph asks for them: by type number, types in sets as bits.
 #[derive(Debug)]
 pub(super) struct Limits {
     types: Vec<TypeLimits>,
-    pub(super) accounts: u64,
+    pub(super) accounts: u32,
     /// Types with a limit per customer.
-    pub(super) limited: u64,
+    pub(super) limited: u32,
     pub(super) max_identifiers: u32,
 }
 
@@ -19,25 +22,28 @@ struct TypeLimits {
     priority: u16,
     max_per_customer: u32,
     max_links: u32,
-    shares: bool,
+    on_conflict: OnConflict,
     links: bool,
 }
 
-/// One side of an edge, or a whole component: how many identifiers, and of which types.
+/// One side of an edge: which identifiers it joins, closed generations left out.
 pub(super) trait Side {
     /// The types present, as bits.
-    fn types(&self) -> u64;
-    fn size(&self) -> u32;
+    fn types(&self) -> u32;
     /// How many of one type; asked only when that may decide.
     fn count(&self, kind: u8) -> u32;
+    /// The nodes whose identifier is part of a vetoed pair.
+    fn vetoed(&self) -> SmallVec<[u32; 4]>;
+    /// Whether a node is among them; asked only about vetoed pairs.
+    fn contains(&self, node: u32) -> bool;
 }
 
-/// The numbers of the bits set.
-pub(super) fn bits(mut set: u64) -> impl Iterator<Item = u8> {
+/// The numbers of the bits set, ascending.
+pub(super) fn bits(mut set: u32) -> impl Iterator<Item = u8> {
     std::iter::from_fn(move || {
         let lowest = set.trailing_zeros();
         set &= set.wrapping_sub(1);
-        (lowest < u64::BITS).then_some(lowest as u8)
+        (lowest < u32::BITS).then_some(lowest as u8)
     })
 }
 
@@ -52,7 +58,7 @@ impl Limits {
                 priority: rule.priority,
                 max_per_customer: rule.max_per_customer.unwrap_or(u32::MAX),
                 max_links: rule.max_links,
-                shares: rule.on_conflict == OnConflict::Share,
+                on_conflict: rule.on_conflict,
                 links: rule.links,
             })
             .collect();
@@ -79,8 +85,8 @@ impl Limits {
         self.types[usize::from(kind)].links
     }
 
-    pub(super) fn shares(&self, kind: u8) -> bool {
-        self.types[usize::from(kind)].shares
+    pub(super) fn on_conflict(&self, kind: u8) -> OnConflict {
+        self.types[usize::from(kind)].on_conflict
     }
 
     pub(super) fn max_per_customer(&self, kind: u8) -> u32 {
@@ -91,26 +97,25 @@ impl Limits {
         self.types[usize::from(kind)].max_links
     }
 
-    /// Why a union would be refused, if it would: R2 (b), then (c), then the limits that R7 is about.
-    pub(super) fn refuses(&self, a: &impl Side, b: &impl Side, between_accounts: bool) -> Option<ConflictRule> {
-        let both = a.types() & b.types();
-        let breaks = |kind: u8| a.count(kind).saturating_add(b.count(kind)) > self.max_per_customer(kind);
-        if bits(both & self.accounts & self.limited).any(breaks) {
-            return Some(ConflictRule::MaxPerCustomer);
+    /// The class of a link between two types: the tier of the weaker one.
+    pub(super) fn class(&self, a: u8, b: u8) -> EdgeClass {
+        match self.tier(a).max(self.tier(b)) {
+            Tier::Account => EdgeClass::Account,
+            Tier::Contact => EdgeClass::Contact,
+            Tier::Device => EdgeClass::Device,
         }
-        if both & self.accounts != 0 && !between_accounts {
-            return Some(ConflictRule::AccountConflict);
-        }
-        if bits(both & self.limited & !self.accounts).any(breaks) {
-            return Some(ConflictRule::MaxContacts);
-        }
-        (a.size().saturating_add(b.size()) > self.max_identifiers).then_some(ConflictRule::MaxIdentifiers)
     }
 
-    /// Whether a union breaks nothing wherever in the order it stands, so that nothing needs to be replayed. Also between
-    /// accounts the sides may have no account type in common: two cards may be joined directly, and yet weaker edges on
-    /// either side lose their place.
-    pub(super) fn harmless(&self, a: &impl Side, b: &impl Side) -> bool {
-        self.refuses(a, b, false).is_none()
+    /// R2 (b), then (c): why accounts keep two sides apart, if they do.
+    pub(super) fn refuses(&self, a: &impl Side, b: &impl Side, class: EdgeClass) -> Option<ConflictRule> {
+        let both = a.types() & b.types() & self.accounts;
+        if both == 0 || class <= EdgeClass::Forced || class == EdgeClass::Closed {
+            return None;
+        }
+        let breaks = |kind: u8| a.count(kind).saturating_add(b.count(kind)) > self.max_per_customer(kind);
+        if bits(both & self.limited).any(breaks) {
+            return Some(ConflictRule::MaxPerCustomer);
+        }
+        (class != EdgeClass::Account).then_some(ConflictRule::AccountConflict)
     }
 }

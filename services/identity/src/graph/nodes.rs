@@ -18,7 +18,8 @@ use super::edges::NONE;
 use super::index::{BATCH, Index};
 use super::memory::Zeroed;
 use super::pages::{Saved, u32_at, u64_at};
-use super::word::{Flags, Word};
+pub(super) use super::word::Flags;
+use super::word::Word;
 
 /// One generation of an identifier: 32 bytes, two to a cache line.
 #[derive(Debug, Default)]

@@ -1,10 +1,12 @@
 //! The part of a cluster that a replay works on.
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
+use super::edges::{Edge, EdgeClass};
 use super::limits::Side;
-use super::published::Published;
-use super::state::{KeptEdge, State};
+use super::nodes::Flags;
+use super::state::Reading;
 
 /// Whole components, under local numbers. Edges between them and the rest are dormant.
 ///
@@ -21,22 +23,35 @@ impl Region {
         Region { nodes: Vec::new(), local: FxHashMap::default() }
     }
 
+    /// The components of some nodes.
+    pub(super) fn of(reading: Reading<'_>, nodes: &[u32]) -> Self {
+        let mut region = Region::new();
+        nodes.iter().for_each(|node| region.add(reading, *node));
+        region
+    }
+
     /// Adds a node's component, if it is not here yet.
-    pub(super) fn add(&mut self, published: &Published, state: &State, node: u32) {
-        let anchor = published.current(node).anchor;
-        if self.local.contains_key(&anchor) {
+    pub(super) fn add(&mut self, reading: Reading<'_>, node: u32) {
+        if self.local.contains_key(&node) {
             return;
         }
-        for member in state.members(anchor) {
+        for member in reading.members(node) {
             self.local.insert(member, self.nodes.len() as u32);
             self.nodes.push(member);
         }
     }
 
-    /// Everything: for checking.
-    pub(super) fn of_all(state: &State) -> Self {
-        let nodes: Vec<u32> = (0..state.nodes.len() as u32).collect();
-        Region { local: nodes.iter().map(|node| (*node, *node)).collect(), nodes }
+    /// Everything that edges of any kind connect with a node.
+    pub(super) fn cluster(reading: Reading<'_>, node: u32) -> Self {
+        let mut region = Region::of(reading, &[node]);
+        let mut next = 0;
+        while let Some(&node) = region.nodes.get(next) {
+            next += 1;
+            for (_, other) in reading.edges.of(reading.nodes, node) {
+                region.add(reading, other);
+            }
+        }
+        region
     }
 
     /// A node's local number; `None` outside.
@@ -44,43 +59,50 @@ impl Region {
         self.local.get(&node).copied()
     }
 
-    /// The kept edges with an end in the region, in the order of R2: by the tier of the weaker end, then by place.
-    pub(super) fn canonical_edges(&self, state: &State) -> Vec<u32> {
+    /// The kept edges with an end in the region, in the order of R2: by class, then by place.
+    pub(super) fn canonical_edges(&self, reading: Reading<'_>) -> Vec<u32> {
         let mut edges = Vec::new();
         for &node in &self.nodes {
-            // An edge within the region is taken at its stronger end.
-            let taken_here =
-                |&(edge, other): &(u32, u32)| state.edges[edge as usize].ends[0] == node || self.local(other).is_none();
-            edges.extend(state.edges_of(node).filter(taken_here).map(|(edge, _)| edge));
+            for (number, other) in reading.edges.of(reading.nodes, node) {
+                let edge = reading.edges.get(number);
+                // An edge within the region is taken at its stronger end.
+                if edge.ends[0] == node || self.local(other).is_none() {
+                    edges.push((canonical(number, &edge), number));
+                }
+            }
         }
-        edges.sort_unstable_by_key(|edge| canonical(&state.edges[*edge as usize]));
-        edges
+        edges.sort_unstable();
+        edges.into_iter().map(|(_, number)| number).collect()
     }
 }
 
-fn canonical(edge: &KeptEdge) -> (crate::Tier, u64) {
-    (edge.tier, edge.place)
+fn canonical(number: u32, edge: &Edge) -> (EdgeClass, u64, u32) {
+    (edge.class, edge.offset, number)
 }
 
 /// The component that a node outside the region is in when a certain edge is tried.
 pub(super) struct Outside<'a> {
-    state: &'a State,
+    reading: Reading<'a>,
     nodes: Vec<u32>,
-    types: u64,
+    types: u32,
 }
 
 impl<'a> Outside<'a> {
-    /// Follows the active edges that stand before `edge` in canonical order.
-    pub(super) fn before(state: &'a State, node: u32, edge: &KeptEdge) -> Self {
-        let mut outside = Outside { state, nodes: vec![node], types: 0 };
+    /// A node without its component.
+    pub(super) fn alone(reading: Reading<'a>, node: u32) -> Self {
+        Outside { reading, nodes: vec![node], types: 1 << reading.nodes.kind(node) }
+    }
+
+    /// Follows the active edges that stand before an edge in canonical order.
+    pub(super) fn before(reading: Reading<'a>, node: u32, number: u32, edge: &Edge) -> Self {
+        let mut outside = Outside { reading, nodes: vec![node], types: 0 };
         let mut next = 0;
         while let Some(&node) = outside.nodes.get(next) {
             next += 1;
-            outside.types |= 1 << state.nodes[node as usize].kind;
-            for (between, other) in state.edges_of(node) {
-                let between = &state.edges[between as usize];
+            outside.types |= 1 << reading.nodes.kind(node);
+            for (between, step, other) in reading.active_edges(node) {
                 // Components are small (`max_identifiers`), so looking through the list is cheaper than a set.
-                if between.active && canonical(between) < canonical(edge) && !outside.nodes.contains(&other) {
+                if canonical(between, &step) < canonical(number, edge) && !outside.nodes.contains(&other) {
                     outside.nodes.push(other);
                 }
             }
@@ -90,38 +112,47 @@ impl<'a> Outside<'a> {
 }
 
 impl Side for Outside<'_> {
-    fn types(&self) -> u64 {
+    fn types(&self) -> u32 {
         self.types
     }
 
-    fn size(&self) -> u32 {
-        self.nodes.len() as u32
+    fn count(&self, kind: u8) -> u32 {
+        self.nodes.iter().filter(|node| self.reading.nodes.kind(**node) == kind).count() as u32
     }
 
-    fn count(&self, kind: u8) -> u32 {
-        let kind_of = |node: u32| self.state.nodes[node as usize].kind;
-        self.nodes.iter().filter(|node| kind_of(**node) == kind).count() as u32
+    fn vetoed(&self) -> SmallVec<[u32; 4]> {
+        self.nodes.iter().copied().filter(|node| self.reading.nodes.flags(*node).has(Flags::VETOED)).collect()
+    }
+
+    fn contains(&self, node: u32) -> bool {
+        self.nodes.contains(&node)
     }
 }
 
-/// A partition of a region that grows edge by edge.
+/// A partition of a region that grows edge by edge. Closed generations are in it and count for nothing.
 pub(super) struct Partition {
     parent: Vec<u32>,
     kinds: Vec<u8>,
-    /// Right only for roots, as are the members.
-    pub(super) types: Vec<u64>,
+    pub(super) flags: Vec<Flags>,
+    /// Right only for roots, as are the following.
+    pub(super) types: Vec<u32>,
     pub(super) members: Vec<Vec<u32>>,
+    pub(super) special: Vec<bool>,
 }
 
 impl Partition {
-    pub(super) fn new(state: &State, region: &Region) -> Self {
-        let kinds: Vec<u8> = region.nodes.iter().map(|node| state.nodes[*node as usize].kind).collect();
+    pub(super) fn new(reading: Reading<'_>, region: &Region) -> Self {
+        let kinds: Vec<u8> = region.nodes.iter().map(|node| reading.nodes.kind(*node)).collect();
+        let flags: Vec<Flags> = region.nodes.iter().map(|node| reading.nodes.flags(*node)).collect();
         let numbers = 0..kinds.len() as u32;
+        let types = kinds.iter().zip(&flags).map(|(kind, flags)| if flags.has(Flags::CLOSED) { 0 } else { 1 << kind });
         Partition {
             parent: numbers.clone().collect(),
-            types: kinds.iter().map(|kind| 1 << kind).collect(),
+            types: types.collect(),
             members: numbers.map(|number| vec![number]).collect(),
+            special: flags.iter().map(|flags| flags.has(Flags::VETOED)).collect(),
             kinds,
+            flags,
         }
     }
 
@@ -133,8 +164,8 @@ impl Partition {
         node
     }
 
-    pub(super) fn side(&self, root: u32) -> PartitionSide<'_> {
-        PartitionSide { partition: self, root }
+    pub(super) fn side<'a>(&'a self, region: &'a Region, root: u32) -> PartitionSide<'a> {
+        PartitionSide { partition: self, region, root }
     }
 
     pub(super) fn unite(&mut self, a: u32, b: u32) {
@@ -144,26 +175,48 @@ impl Partition {
         self.members[root as usize].extend(moved);
         self.parent[child as usize] = root;
         self.types[root as usize] |= self.types[child as usize];
+        self.special[root as usize] |= self.special[child as usize];
+    }
+
+    /// Members that count.
+    pub(super) fn size(&self, root: u32) -> u32 {
+        let members = &self.members[root as usize];
+        members.iter().filter(|member| !self.flags[**member as usize].has(Flags::CLOSED)).count() as u32
     }
 }
 
 /// A component of a partition as one side of an edge.
 pub(super) struct PartitionSide<'a> {
     partition: &'a Partition,
+    region: &'a Region,
     root: u32,
 }
 
+impl PartitionSide<'_> {
+    fn with(&self, wanted: impl Fn(usize) -> bool) -> impl Iterator<Item = u32> {
+        self.partition.members[self.root as usize].iter().copied().filter(move |member| wanted(*member as usize))
+    }
+}
+
 impl Side for PartitionSide<'_> {
-    fn types(&self) -> u64 {
+    fn types(&self) -> u32 {
         self.partition.types[self.root as usize]
     }
 
-    fn size(&self) -> u32 {
-        self.partition.members[self.root as usize].len() as u32
+    fn count(&self, kind: u8) -> u32 {
+        let Partition { kinds, flags, .. } = self.partition;
+        self.with(|member| kinds[member] == kind && !flags[member].has(Flags::CLOSED)).count() as u32
     }
 
-    fn count(&self, kind: u8) -> u32 {
-        let members = &self.partition.members[self.root as usize];
-        members.iter().filter(|member| self.partition.kinds[**member as usize] == kind).count() as u32
+    fn vetoed(&self) -> SmallVec<[u32; 4]> {
+        if !self.partition.special[self.root as usize] {
+            return SmallVec::new();
+        }
+        let vetoed = self.with(|member| self.partition.flags[member].has(Flags::VETOED));
+        vetoed.map(|member| self.region.nodes[member as usize]).collect()
+    }
+
+    fn contains(&self, node: u32) -> bool {
+        self.region.local(node).is_some_and(|local| self.partition.root(local) == self.root)
     }
 }

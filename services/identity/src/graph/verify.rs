@@ -4,116 +4,199 @@ use rustc_hash::FxHashSet;
 
 use super::Graph;
 use super::conflict::ConflictKind;
+use super::edges::{Edge, EdgeClass};
 use super::fingerprint::contribution;
-use super::published::{Published, pair};
+use super::limits::bits;
+use super::nodes::{Flags, Summary};
 use super::region::{Partition, Region};
-use super::state::State;
+use super::replay::Verdict;
+use super::state::Reading;
 use crate::invariants::{Invariant, Violation};
 
 impl Graph {
     /// Every invariant that is broken; empty when all hold.
     pub fn verify(&self) -> Vec<Violation> {
         let state = self.state.read();
-        let mut violations = Vec::new();
-        let mut report = |invariant, detail| violations.push(Violation { invariant, detail });
-        check_fingerprint(&self.published, &state, &mut report);
-        check_rings(&self.published, &state, &mut report);
-        check_limits(&self.published, &state, &mut report);
-        check_replay(&self.published, &state, &mut report);
-        violations
+        let mut check = Check { reading: Reading::new(&self.tables, &state), violations: Vec::new() };
+        check.fingerprint();
+        check.generations();
+        check.rings();
+        check.limits();
+        check.conflict_rows();
+        check.vetoes();
+        check.replay();
+        check.violations
     }
 }
 
-fn all_nodes(state: &State) -> impl Iterator<Item = u32> + use<> {
-    0..state.nodes.len() as u32
+struct Check<'a> {
+    reading: Reading<'a>,
+    violations: Vec<Violation>,
 }
 
-fn check_fingerprint(published: &Published, state: &State, report: &mut impl FnMut(Invariant, String)) {
-    let customer = |node| published.key(published.current(node).anchor);
-    let sum =
-        all_nodes(state).map(|node| contribution(published.key(node), customer(node))).fold(0u128, u128::wrapping_add);
-    if sum != state.fingerprint {
-        report(Invariant::Fingerprint, format!("kept {:032x}, computed {sum:032x}", state.fingerprint));
+impl<'a> Check<'a> {
+    fn report(&mut self, invariant: Invariant, detail: String) {
+        self.violations.push(Violation { invariant, detail });
     }
-}
 
-/// The rings of members partition the nodes, and every member maps to its ring's anchor.
-fn check_rings(published: &Published, state: &State, report: &mut impl FnMut(Invariant, String)) {
-    let mut seen = FxHashSet::default();
-    for node in all_nodes(state) {
-        let key = published.key(node);
-        if published.find(key) != Some(node) {
-            report(Invariant::OneCustomer, format!("{key} is not found where it stands"));
+    fn nodes(&self) -> std::ops::Range<u32> {
+        0..self.reading.nodes.len()
+    }
+
+    fn anchors(&self) -> impl Iterator<Item = u32> + use<'a> {
+        let nodes = self.reading.nodes;
+        self.nodes().filter(move |node| nodes.anchor(*node) == *node)
+    }
+
+    fn fingerprint(&mut self) {
+        let nodes = self.reading.nodes;
+        let of = |node| contribution(nodes.key(node), nodes.key(nodes.anchor(node)));
+        let sum = self.nodes().map(of).fold(0u128, u128::wrapping_add);
+        let kept = self.reading.state.fingerprint;
+        if sum != kept {
+            self.report(Invariant::Fingerprint, format!("kept {kept:032x}, computed {sum:032x}"));
         }
-        if published.current(node).anchor != node {
-            continue;
-        }
-        let (mut size, mut types) = (0, 0);
-        for member in state.members(node) {
-            if published.current(member).anchor != node || !seen.insert(member) {
-                report(Invariant::OneCustomer, format!("{} is in the ring of {key}", published.key(member)));
-                return;
+    }
+
+    /// Every identifier has one present generation, the last; closed ones have no normal edge and at most one own.
+    fn generations(&mut self) {
+        let Reading { nodes, edges, .. } = self.reading;
+        for node in self.nodes() {
+            let (first, key) = (nodes.first_generation(node), nodes.key(node));
+            let current = nodes.current_generation(first);
+            if nodes.find(key) != Some(node) || key != super::generation_key(nodes.key(first), nodes.generation(node)) {
+                self.report(Invariant::OneCustomer, format!("{key} is not found where it stands"));
             }
-            size += 1;
-            types |= 1 << state.nodes[member as usize].kind;
-        }
-        let component = &state.nodes[node as usize];
-        if (component.size, component.types) != (size, types) {
-            report(Invariant::OneCustomer, format!("{key} has {size} members, not {}", component.size));
-        }
-    }
-    if seen.len() != state.nodes.len() {
-        report(Invariant::OneCustomer, format!("{} of {} nodes are in a ring", seen.len(), state.nodes.len()));
-    }
-}
-
-fn check_limits(published: &Published, state: &State, report: &mut impl FnMut(Invariant, String)) {
-    for node in all_nodes(state).filter(|node| published.current(*node).anchor == *node) {
-        let kinds: Vec<u8> = state.members(node).map(|member| state.nodes[member as usize].kind).collect();
-        for kind in super::limits::bits(state.limits.limited) {
-            let count = kinds.iter().filter(|k| **k == kind).count();
-            if count > state.limits.max_per_customer(kind) as usize {
-                report(Invariant::Limits, format!("{} holds {count} of type {kind}", published.key(node)));
+            if self.reading.is_closed(node) == (node == current) {
+                self.report(Invariant::OneCustomer, format!("{key} is closed and present, or neither"));
             }
-        }
-        if kinds.len() > state.limits.max_identifiers as usize {
-            report(Invariant::Limits, format!("{} holds {} identifiers", published.key(node), kinds.len()));
-        }
-    }
-    let refused = state.conflicts.iter().filter(|kept| kept.kind == ConflictKind::Refused);
-    let refused: FxHashSet<u64> = refused.map(|kept| pair(kept.a, kept.b)).collect();
-    for node in all_nodes(state) {
-        for (edge, other) in state.edges_of(node) {
-            if !state.edges[edge as usize].active && !refused.contains(&pair(node, other)) {
-                let (a, b) = (published.key(node), published.key(other));
-                report(Invariant::Limits, format!("the dormant edge {a} – {b} has no conflict row"));
+            let own = |(number, _): &(u32, u32)| {
+                let edge = edges.get(*number);
+                edge.class == EdgeClass::Closed && edge.ends[1] == node
+            };
+            let own = edges.of(nodes, node).filter(own).count();
+            let closed = self.reading.is_closed(node);
+            if own > usize::from(closed) || (closed && self.reading.normal_edges(node).next().is_some()) {
+                self.report(Invariant::Replay, format!("{key} has {own} edges of a closed generation, or others"));
             }
         }
     }
-}
 
-fn check_replay(published: &Published, state: &State, report: &mut impl FnMut(Invariant, String)) {
-    let region = Region::of_all(state);
-    let edges = region.canonical_edges(state);
-    let mut partition = Partition::new(state, &region);
-    let Ok(verdicts) = state.verdicts(&region, &edges, &mut partition) else {
-        return report(Invariant::Replay, "the replay finds an identifier to share".to_owned());
-    };
-    for (edge, verdict) in edges.iter().zip(&verdicts) {
-        let kept = &state.edges[*edge as usize];
-        if kept.active != verdict.is_none() {
-            let [a, b] = kept.ends.map(|end| published.key(end));
-            report(Invariant::Replay, format!("the edge {a} – {b} has active = {}, replayed {verdict:?}", kept.active));
+    /// The rings of members partition the nodes, and every member maps to its ring's anchor.
+    fn rings(&mut self) {
+        let mut seen = FxHashSet::default();
+        let nodes = self.reading.nodes;
+        for anchor in self.anchors().collect::<Vec<_>>() {
+            let mut counted = Summary::default();
+            for member in self.reading.members(anchor) {
+                if nodes.anchor(member) != anchor || !seen.insert(member) {
+                    let (member, key) = (nodes.key(member), nodes.key(anchor));
+                    return self.report(Invariant::OneCustomer, format!("{member} is in the ring of {key}"));
+                }
+                let flags = nodes.flags(member);
+                if !flags.has(Flags::CLOSED) {
+                    counted.size = (counted.size + 1).min(Summary::MANY);
+                    counted.types |= 1 << nodes.kind(member);
+                    counted.special |= flags.has(Flags::VETOED);
+                }
+            }
+            let kept = nodes.summary(anchor);
+            // A veto that was taken back may leave its mark.
+            if (kept.size, kept.types) != (counted.size, counted.types) || (counted.special && !kept.special) {
+                let key = nodes.key(anchor);
+                self.report(Invariant::OneCustomer, format!("{key} is {counted:?}, kept as {kept:?}"));
+            }
+        }
+        if seen.len() != nodes.len() as usize {
+            self.report(Invariant::OneCustomer, format!("{} of {} nodes are in a ring", seen.len(), nodes.len()));
         }
     }
-    for node in all_nodes(state) {
-        let anchor = published.current(node).anchor;
-        let oldest = state.nodes[anchor as usize].oldest_edge;
-        if partition.root(node) != partition.root(anchor) {
-            report(Invariant::Replay, format!("{} is replayed out of its component", published.key(node)));
+
+    fn limits(&mut self) {
+        let (reading, limits) = (self.reading, &self.reading.state.limits);
+        for anchor in self.anchors().collect::<Vec<_>>() {
+            let key = reading.nodes.key(anchor);
+            let forced = |node| reading.active_edges(node).any(|(_, edge, _)| edge.class == EdgeClass::Forced);
+            let merged_by_hand = reading.members(anchor).any(forced);
+            for kind in bits(limits.limited) {
+                let count = reading.retirable(anchor, kind).count();
+                let exempt = merged_by_hand && limits.accounts & 1 << kind != 0;
+                if count > limits.max_per_customer(kind) as usize && !exempt {
+                    self.report(Invariant::Limits, format!("{key} holds {count} of type {kind}"));
+                }
+            }
+            let size = reading.members(anchor).filter(|node| !reading.is_closed(*node)).count();
+            if size > limits.max_identifiers as usize {
+                self.report(Invariant::Limits, format!("{key} holds {size} identifiers"));
+            }
         }
-        if oldest != super::state::NONE && state.edges[oldest as usize].ends[0] != anchor {
-            report(Invariant::Replay, format!("{} is not at its oldest edge", published.key(anchor)));
+    }
+
+    /// Every edge that does not join has a row that says why, as far as rows are kept.
+    fn conflict_rows(&mut self) {
+        let (nodes, state) = (self.reading.nodes, self.reading.state);
+        let pair = |a: u32, b: u32| (a.min(b), a.max(b));
+        let refused = state.conflicts.iter().filter(|kept| kept.kind == ConflictKind::Refused);
+        let refused: FxHashSet<(u32, u32)> = refused.map(|kept| pair(kept.a, kept.b)).collect();
+        for node in self.nodes() {
+            let dormant = |(_, edge, _): &(u32, Edge, u32)| !edge.active && edge.offset as i64 >= state.conflicts_from;
+            for (_, _, other) in self.reading.normal_edges(node).filter(dormant) {
+                if !refused.contains(&pair(nodes.first_generation(node), nodes.first_generation(other))) {
+                    let (a, b) = (nodes.key(node), nodes.key(other));
+                    self.report(Invariant::Limits, format!("the dormant edge {a} – {b} has no conflict row"));
+                }
+            }
+        }
+    }
+
+    fn vetoes(&mut self) {
+        let (reading, nodes) = (self.reading, self.reading.nodes);
+        for (first, partners) in &reading.state.vetoes {
+            let node = nodes.current_generation(*first);
+            for partner in partners {
+                let other = nodes.current_generation(*partner);
+                let both_ways = reading.state.vetoes.get(partner).is_some_and(|back| back.contains(first));
+                if nodes.anchor(node) == nodes.anchor(other) || !both_ways || !nodes.flags(node).has(Flags::VETOED) {
+                    let (a, b) = (nodes.key(node), nodes.key(other));
+                    self.report(Invariant::Replay, format!("the vetoed pair {a} – {b} meets, or is half forgotten"));
+                }
+            }
+        }
+    }
+
+    fn replay(&mut self) {
+        let mut seen = FxHashSet::default();
+        for node in self.nodes() {
+            if !seen.contains(&node) {
+                let cluster = Region::cluster(self.reading, node);
+                seen.extend(cluster.nodes.iter().copied());
+                self.replay_cluster(&cluster);
+            }
+        }
+    }
+
+    fn replay_cluster(&mut self, cluster: &Region) {
+        let (reading, nodes) = (self.reading, self.reading.nodes);
+        let edges = cluster.canonical_edges(reading);
+        let mut partition = Partition::new(reading, cluster);
+        let Ok(verdicts) = reading.verdicts(cluster, &edges, &mut partition) else {
+            return self.report(Invariant::Replay, "the replay finds an identifier to share".to_owned());
+        };
+        for (number, verdict) in edges.iter().zip(&verdicts) {
+            let edge = reading.edges.get(*number);
+            if edge.active != (*verdict == Verdict::Joins) {
+                let [a, b] = edge.ends.map(|end| nodes.key(end));
+                let active = edge.active;
+                self.report(Invariant::Replay, format!("the edge {a} – {b} has active = {active}, not {verdict:?}"));
+            }
+        }
+        let edges: Vec<_> = edges.into_iter().map(|number| (number, reading.edges.get(number))).collect();
+        let anchors = reading.anchors(cluster, &edges, &partition);
+        for (local, node) in (0..).zip(&cluster.nodes) {
+            let (kept, replayed) = (nodes.anchor(*node), anchors[partition.root(local) as usize]);
+            if kept != replayed {
+                self.report(Invariant::Replay, format!("{} is replayed out of its component", nodes.key(*node)));
+            }
         }
     }
 }
