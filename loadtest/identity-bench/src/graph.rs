@@ -108,7 +108,7 @@ fn lookups(graph: &Graph, input: &Input, identifiers: u64, rounds: u32) -> Resul
         let mut answers = Vec::with_capacity(BATCH);
         let of_batch = |keys: &[Key]| {
             answers.clear();
-            answers.extend(keys.iter().map(|key| graph.resolve(*key)));
+            graph.resolve_many(keys, &mut answers);
             answers.iter().map(known).sum::<u64>()
         };
         keys.chunks(BATCH).map(of_batch).sum::<u64>()

@@ -31,7 +31,7 @@ fn link_all(count: u64, pair: impl Fn(u64) -> input::Pair, mut link: impl FnMut(
     while place < count {
         let end = count.min(place + EDGES_AT_ONCE);
         let keys: Vec<(u128, u128)> = (place..end)
-            .map(|place| pair(place))
+            .map(&pair)
             .map(|pair| (input::key(pair.hub).0, input::key(pair.other).0))
             .collect();
         total += spent(|| keys.iter().for_each(|(hub, other)| link(*hub, *other))).0;
