@@ -145,7 +145,9 @@ impl Input {
     /// The identifier that stands for any number below [`Self::identifiers`] and is linked for sure.
     pub(crate) fn linked(&self, number: u64) -> u64 {
         let (group, place) = (number / IDENTIFIERS, number % IDENTIFIERS);
-        group * IDENTIFIERS + if self.others_stand_in(group, place).is_some() { 0 } else { place }
+        // A device of two customers becomes shared.
+        let shared = place == 8 && group % 40 == 0;
+        group * IDENTIFIERS + if shared || self.others_stand_in(group, place).is_some() { 0 } else { place }
     }
 
     /// Every 50th group writes the e-mail of a neighbour, every 40th uses a neighbour's device: conflicts to be found.

@@ -30,10 +30,8 @@ fn link_all(count: u64, pair: impl Fn(u64) -> input::Pair, mut link: impl FnMut(
     let mut place = 0;
     while place < count {
         let end = count.min(place + EDGES_AT_ONCE);
-        let keys: Vec<(u128, u128)> = (place..end)
-            .map(&pair)
-            .map(|pair| (input::key(pair.hub).0, input::key(pair.other).0))
-            .collect();
+        let keys: Vec<(u128, u128)> =
+            (place..end).map(&pair).map(|pair| (input::key(pair.hub).0, input::key(pair.other).0)).collect();
         total += spent(|| keys.iter().for_each(|(hub, other)| link(*hub, *other))).0;
         place = end;
     }
