@@ -10,6 +10,16 @@ pub enum ResolverError {
     /// The identity rules contradict themselves or the log.
     #[error(transparent)]
     Identity(#[from] identity::Error),
+    /// This process was configured with other rules than those in force in the identity log.
+    #[error(
+        "the configured identity rules are not those in force in the identity log: {}; change the configuration back, or put \
+         it in force with `tributary identity rules apply`",
+        differences.join("; ")
+    )]
+    RulesDiffer {
+        /// One line for every setting that differs.
+        differences: Vec<String>,
+    },
     /// The enrichment settings contradict themselves.
     #[error(transparent)]
     Enrich(#[from] enrich::EnrichError),

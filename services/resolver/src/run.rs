@@ -19,6 +19,7 @@ use crate::engine::{Cpu, Group, GroupSettings, Limits, Pipeline, Stuck};
 use crate::health::Health;
 use crate::metrics::{GraphGauges, Recorder, Totals, name};
 use crate::pipelines::attribution::Attribution;
+use crate::pipelines::decisions::Decisions;
 use crate::pipelines::events::Events;
 use crate::pipelines::identity::IdentityMap;
 use crate::pipelines::schema_table::SharedSchemas;
@@ -62,6 +63,7 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> Result<()> {
         caught_up = parts.follower.wait_caught_up() => caught_up?,
         () = shutdown.stopping() => return Ok(()),
     }
+    parts.check_rules()?;
     parts.caught_up.store(true, Ordering::Relaxed);
     tracing::info!(applied = parts.follower.applied(), "the identity graph is caught up");
     let mut pipelines = JoinSet::new();
@@ -160,6 +162,12 @@ impl Parts {
         })
     }
 
+    /// R9: the log is the truth. A process that was configured otherwise must not go on as if it were not.
+    fn check_rules(&self) -> Result<()> {
+        let differences = self.hasher.difference_from(self.graph.hasher().rules_json());
+        if differences.is_empty() { Ok(()) } else { Err(ResolverError::RulesDiffer { differences }) }
+    }
+
     /// Starts what runs beside the pipelines.
     async fn serve(&self, tasks: &mut JoinSet<()>) -> Result<()> {
         let builder = metrics_exporter_prometheus::PrometheusBuilder::new();
@@ -225,15 +233,13 @@ impl Parts {
         Ok(Events {
             config: settings.resolver.clone(),
             cluster_id: self.cluster_id.clone(),
-            decision_hash: decision_hash(settings, &self.hasher),
+            decisions: Decisions::new(settings),
             cpu: self.cpu.clone(),
             schemas: SharedSchemas::new(SchemaRegistry::new(&settings.registry)?, decode::SchemaTable::default()),
             limits: settings.decode.clone(),
-            hasher: Arc::clone(&self.hasher),
             graph: Arc::clone(&self.graph),
             log: self.log.clone(),
             follower: self.follower.clone(),
-            type_names: self.hasher.rules().types.iter().map(|rule| rule.name.as_str().into()).collect(),
             enricher: enrich::Enricher::new(settings.enrich.clone())?,
             session_horizon_ms: settings.enrich.sessions.horizon_ms(),
             conversions: settings.conversions.clone(),
@@ -247,7 +253,6 @@ impl Parts {
     fn identity_map(&self) -> Result<IdentityMap> {
         Ok(IdentityMap {
             graph: Arc::clone(&self.graph),
-            hasher: Arc::clone(&self.hasher),
             follower: self.follower.clone(),
             store: self.store.clone(),
             requests: self.request_producer()?,
@@ -352,27 +357,4 @@ async fn refresh_gauges(health: Arc<Health>) {
         ready.set(f64::from(u8::from(health.obstacles().is_empty())));
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-}
-
-/// Hash of everything that decides whether a record is stored, rejected or a duplicate, and into which rows it goes.
-fn decision_hash(settings: &Settings, hasher: &identity::Hasher) -> u64 {
-    let mut hash = blake3::Hasher::new();
-    let mut add = |part: &[u8]| {
-        hash.update(&(part.len() as u64).to_le_bytes());
-        hash.update(part);
-    };
-    for schema in schemas::avro::ALL {
-        add(schema.current.as_bytes());
-    }
-    add(&decode::SEMANTICS_VERSION.to_le_bytes());
-    add(&hasher.rules_hash());
-    add(format!("{:?}", settings.decode).as_bytes());
-    add(format!("{:?}", settings.enrich).as_bytes());
-    add(format!("{:?}", settings.conversions).as_bytes());
-    let resolver = &settings.resolver;
-    add(&resolver.event_id_window_ms.to_le_bytes());
-    add(&resolver.event_id_window_offsets.to_le_bytes());
-    let mut first = [0; 8];
-    first.copy_from_slice(&hash.finalize().as_bytes()[..8]);
-    u64::from_le_bytes(first)
 }

@@ -26,6 +26,11 @@ impl ExactWriter {
         Self { store, type_names, session: None }
     }
 
+    /// The names of the identifier types, where they have changed.
+    pub fn name_types(&mut self, type_names: Arc<[Text]>) {
+        self.type_names = type_names;
+    }
+
     /// Returns when every table has acknowledged every row of the batch. Tries again as long as that may help, with
     /// [`crate::Health`] telling so meanwhile.
     pub async fn write(&mut self, batch: Arc<ExactBatch>, mode: Mode) -> Result<Written> {

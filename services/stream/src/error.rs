@@ -95,12 +95,6 @@ pub enum StreamError {
     /// A commit's metadata is no plan.
     #[error("the committed metadata is no plan of a version known here: {0}")]
     PlanInvalid(String),
-    /// The identity log was written under other rules.
-    #[error("the identity log was written under other rules than this process has: {differences}")]
-    RulesDiffer {
-        /// Which rules, and both values of each.
-        differences: String,
-    },
     /// A message of the identity log cannot be used; going on without it would make another graph than elsewhere.
     #[error("cannot follow the identity log past offset {offset}: {detail}")]
     Log {

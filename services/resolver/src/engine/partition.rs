@@ -91,14 +91,14 @@ impl<P: Pipeline> PartitionTask<P> {
 
 impl<P: Pipeline> Running<P> {
     async fn replay(&mut self, plan: Plan) -> Result<()> {
-        let Some(current) = self.task.pipeline.decision_hash() else {
+        if self.task.pipeline.decision_hash().is_none() {
             return Ok(());
-        };
+        }
         // Where retention has taken the announced batch's beginning, its boundaries are no longer those of its tokens.
         let is_whole = self.task.committed.as_ref().is_some_and(|committed| committed.offset >= self.task.low);
-        let send = match plan.decision_hash == current && is_whole {
+        let mode = |decision_hash: u64| match plan.decision_hash == decision_hash && is_whole {
             true => SendMode::Replay,
-            false => SendMode::Fill { decision_hash: current },
+            false => SendMode::Fill { decision_hash },
         };
         // An end below the log's beginning was lost to retention: there is nothing left to replay.
         let mut ends = plan.ends.iter().copied().filter(|end| *end > self.task.low).collect::<Vec<_>>().into_iter();
@@ -113,10 +113,11 @@ impl<P: Pipeline> Running<P> {
             let range = self.collector.cut_at(end);
             tracing::info!(
                 topic = %self.task.assignment.topic.name, partition = self.task.assignment.partition,
-                first = range.first, end, records = range.records.len(), ?send, "replaying an announced batch"
+                first = range.first, end, records = range.records.len(), "replaying an announced batch"
             );
             if !range.records.is_empty() {
                 let (prepared, _) = self.prepare(range, false).await?;
+                let send = mode(self.task.pipeline.decided_under(&prepared).unwrap_or_default());
                 self.process(prepared, send).await?;
             }
             // The rest stays announced under the rules it was announced under: it may hold blocks of those.
@@ -134,7 +135,7 @@ impl<P: Pipeline> Running<P> {
             let (prepared, tail) = self.prepare(range, true).await?;
             end = tail.first().map_or(end, |record| record.offset);
             self.collector.put_back(tail, Instant::now());
-            let decision_hash = self.task.pipeline.decision_hash();
+            let decision_hash = self.task.pipeline.decided_under(&prepared);
             if decision_hash.is_some() {
                 self.commit(first, decision_hash, &[end]).await?;
                 failpoint("engine.after_plan");

@@ -45,6 +45,11 @@ pub(crate) trait Pipeline: Send + Sync + 'static {
     /// announce nothing.
     fn decision_hash(&self) -> Option<u64>;
 
+    /// The same as it was when this batch was prepared.
+    fn decided_under(&self, _prepared: &Self::Prepared) -> Option<u64> {
+        self.decision_hash()
+    }
+
     /// Loads the state of a partition as it was at `next`, the offset of the first batch, whose first record was
     /// appended at `append_ms`.
     fn open(

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use store::{ExactBatch, Store};
 use stream::{DeadLetterProducer, Follower, LogProducer, RequestProducer};
 
+use super::decisions::Decisions;
 use super::partition_state::PartitionState;
 use super::prepared::Prepared;
 use super::schema_table::SharedSchemas;
@@ -21,15 +22,13 @@ use crate::{ResolverConfig, Result};
 pub(crate) struct Events {
     pub(crate) config: ResolverConfig,
     pub(crate) cluster_id: String,
-    pub(crate) decision_hash: u64,
+    pub(crate) decisions: Decisions,
     pub(crate) cpu: Cpu,
     pub(crate) schemas: SharedSchemas,
     pub(crate) limits: decode::Limits,
-    pub(crate) hasher: Arc<Hasher>,
     pub(crate) graph: Arc<Graph>,
     pub(crate) log: LogProducer,
     pub(crate) follower: Follower,
-    pub(crate) type_names: Arc<[Text]>,
     pub(crate) enricher: Enricher,
     pub(crate) session_horizon_ms: i64,
     pub(crate) conversions: ConversionDefinitions,
@@ -45,7 +44,11 @@ impl Pipeline for Events {
     const NAME: &'static str = "events";
 
     fn decision_hash(&self) -> Option<u64> {
-        Some(self.decision_hash)
+        Some(self.decisions.under(&self.graph.hasher()))
+    }
+
+    fn decided_under(&self, prepared: &Prepared) -> Option<u64> {
+        Some(prepared.decision_hash)
     }
 
     async fn open(&self, assignment: &Assignment, next: i64, append_ms: i64) -> Result<PartitionState> {
@@ -55,20 +58,23 @@ impl Pipeline for Events {
     async fn prepare(&self, raw: RawBatch, may_cut: bool) -> Result<(Prepared, Vec<RawRecord>)> {
         let _timer = self.recorder.time(Stage::Decode);
         let schemas = self.schemas.covering(&raw).await?;
+        // The log may put other rules in force at any time; a batch is decided under one.
+        let hasher = self.graph.hasher();
+        let decision_hash = self.decisions.under(&hasher);
         Ok(self
             .cpu
             .run(|| {
                 let decoded = decode::decode(&raw, &schemas, &self.limits);
-                let (events, refused) = ::identity::key_events(decoded.events, &self.hasher);
+                let (events, refused) = ::identity::key_events(decoded.events, &hasher);
                 let rejections = deduplicate::merge(decoded.rejections, refused);
                 let most_months = if may_cut { self.config.batch_max_months } else { usize::MAX };
-                months::cut(Prepared { raw, events, rejections }, most_months)
+                months::cut(Prepared { raw, events, rejections, decision_hash }, most_months)
             })
             .await)
     }
 
     async fn process(&self, state: &mut PartitionState, batch: Prepared, send: SendMode) -> Result<()> {
-        let Prepared { raw, events, rejections } = batch;
+        let Prepared { raw, events, rejections, .. } = batch;
         let (events, duplicates) = self.cpu.run(|| deduplicate::fresh(events, &mut state.window)).await;
         links::apply(self, &events).await?;
         let enriched = {
@@ -82,6 +88,7 @@ impl Pipeline for Events {
         let batch = Arc::new(ExactBatch { cluster_id, raw, events: enriched, rejections, duplicates });
         let written = {
             let _timer = self.recorder.time(Stage::Store);
+            state.writer.name_types(type_names(&self.graph.hasher()));
             state.writer.write(Arc::clone(&batch), send.into()).await?
         };
         let wanted = requests::of_batch(&batch, &written, self.config.late_touch_ms);
@@ -89,4 +96,9 @@ impl Pipeline for Events {
         self.recorder.batch(&batch, &written);
         Ok(())
     }
+}
+
+/// Names of the identifier types by their index.
+pub(super) fn type_names(hasher: &Hasher) -> Arc<[Text]> {
+    hasher.rules().types.iter().map(|rule| rule.name.as_str().into()).collect()
 }

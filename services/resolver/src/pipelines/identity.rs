@@ -1,7 +1,7 @@
 //! `identity.log` → wait for the graph → read its state → store → `identity_map`, `identity_links`,
 //! `identity_conflicts`. At least once, idempotent by version.
 
-use ::identity::{Graph, Hasher};
+use ::identity::Graph;
 use schemas::{RawBatch, RawRecord};
 use std::sync::Arc;
 use store::Store;
@@ -20,7 +20,6 @@ const COMPONENTS_AT_ONCE: usize = 50_000;
 /// The identity pipeline.
 pub(crate) struct IdentityMap {
     pub(crate) graph: Arc<Graph>,
-    pub(crate) hasher: Arc<Hasher>,
     pub(crate) follower: Follower,
     pub(crate) store: Store,
     pub(crate) requests: RequestProducer,
@@ -60,10 +59,12 @@ impl Pipeline for IdentityMap {
         };
         let _timer = self.recorder.time(Stage::Map);
         self.follower.wait_applied(last.offset).await?;
-        self.store.write_links(&log_entry::links(&entries, &self.hasher)).await?;
-        self.store.write_commands(&log_entry::commands(&entries, &self.hasher)).await?;
+        // Types are only ever added: the newest rules name those of older entries, too.
+        let hasher = self.graph.hasher();
+        self.store.write_links(&log_entry::links(&entries, &hasher)).await?;
+        self.store.write_commands(&log_entry::commands(&entries, &hasher)).await?;
         let conflicts = self.graph.conflicts_in(first.offset..=last.offset);
-        self.store.write_conflicts(&log_entry::conflicts(&entries, conflicts, &self.hasher)).await?;
+        self.store.write_conflicts(&log_entry::conflicts(&entries, conflicts, &hasher)).await?;
         // From state, not from the messages: a replica that is ahead of the store loses nothing.
         let mut version = u64::try_from(first.offset).unwrap_or(0).max(written.up_to);
         loop {

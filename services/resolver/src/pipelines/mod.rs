@@ -6,6 +6,7 @@ pub(crate) mod attribution;
 
 mod partition_state;
 mod prepared;
+pub(crate) mod decisions;
 mod deduplicate;
 mod links;
 mod months;

@@ -3,10 +3,9 @@
 
 use enrich::{SessionRow, SessionState};
 use schemas::Source;
-use std::sync::Arc;
 use store::{ExactWriter, Mode, Slice};
 
-use super::events::Events;
+use super::events::{Events, type_names};
 use crate::Result;
 use crate::engine::{Assignment, SendMode};
 use crate::window::EventIdWindow;
@@ -36,7 +35,7 @@ impl PartitionState {
             // Only a site or an app has visits.
             _ => SessionState::default(),
         };
-        Ok(Self { window, sessions, writer: events.store.writer(Arc::clone(&events.type_names)) })
+        Ok(Self { window, sessions, writer: events.store.writer(type_names(&events.graph.hasher())) })
     }
 }
 

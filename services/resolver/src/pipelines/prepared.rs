@@ -6,4 +6,6 @@ pub(crate) struct Prepared {
     pub(super) raw: RawBatch,
     pub(super) events: Vec<KeyedEvent>,
     pub(super) rejections: Vec<Rejection>,
+    /// Hash of what decided their fate.
+    pub(super) decision_hash: u64,
 }

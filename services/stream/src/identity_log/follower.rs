@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::producer::{LogProducer, PARTITION};
-use super::rules::{RulesEntry, differences};
+use super::rules::RulesEntry;
 use crate::backoff::Backoff;
 use crate::log::{LogContext, log_line};
 use crate::native::{self, Happening, Message, Queue};
@@ -68,8 +68,7 @@ impl Follower {
         Self::start(config, topic, producer, applier, Some(rules), from_offset).await
     }
 
-    /// As [`Follower::spawn`], for one who only looks: writes nothing into an empty log, and takes whatever rules the log
-    /// has, for the applier to judge.
+    /// As [`Follower::spawn`], for one who only looks: writes nothing into an empty log.
     pub async fn observe(
         config: &KafkaConfig,
         topic: &TopicInfo,
@@ -106,7 +105,6 @@ impl Follower {
             consumer,
             topic: Arc::clone(&topic.name),
             applier,
-            rules,
             // What precedes a snapshot was checked when the snapshot was loaded.
             rules_seen: from_offset > 0,
             now: start,
@@ -245,8 +243,6 @@ struct Run {
     consumer: BaseConsumer<LogContext>,
     topic: Arc<str>,
     applier: Arc<dyn LogApplier>,
-    /// What the log's rules must be; whatever they are for one who only looks.
-    rules: Option<RulesEntry>,
     rules_seen: bool,
     now: Progress,
     told: watch::Sender<Progress>,
@@ -296,7 +292,7 @@ impl Run {
         let payload = message.payload.ok_or_else(|| failed("the message is empty".to_owned()))?;
         let commands = decode_commands(payload).map_err(|error| failed(error.to_string()))?;
         for command in &commands {
-            self.check_rules(offset, command)?;
+            self.check_beginning(offset, command)?;
         }
         self.applier.apply(offset, message.time_ms, &commands).map_err(|error| failed(error.to_string()))?;
         self.now.applied = offset;
@@ -304,12 +300,10 @@ impl Run {
         Ok(())
     }
 
-    fn check_rules(&mut self, offset: i64, command: &Command) -> Result<()> {
-        match (command, &self.rules) {
-            (Command::Rules { hash, rules_json }, Some(own)) if *hash != own.hash => {
-                Err(StreamError::RulesDiffer { differences: differences(rules_json, &own.rules_json) })
-            }
-            (Command::Rules { .. }, _) => {
+    /// The rules come first; whether they can be applied is for the applier to say.
+    fn check_beginning(&mut self, offset: i64, command: &Command) -> Result<()> {
+        match command {
+            Command::Rules { .. } => {
                 self.rules_seen = true;
                 Ok(())
             }
