@@ -1,5 +1,12 @@
 //! The command line.
 
+mod identity;
+
+pub use identity::{
+    EraseArgs, ExportArgs, GraphFormat, IdentityAction, IdentityCustomerArgs, MapFormat, OneArgs, OperatorArgs,
+    PairArgs, RulesAction, RulesApplyArgs, ShowArgs, SplitArgs, Target,
+};
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -14,6 +21,7 @@ Examples:
   tributary import mapping.toml export.csv         send an exported file through it
   tributary sql \"SELECT channel, count() FROM events GROUP BY channel\"
   tributary customer ann@example.com               who is this, and what did they do
+  tributary identity show email:ann@example.com    why are these identifiers one customer
   tributary status                                 is it caught up, what is it doing";
 
 /// Many streams, one river: records of site, forms, tills and support in, one customer timeline out.
@@ -60,6 +68,13 @@ pub enum Command {
     Sql(SqlArgs),
     /// Find a person and show their timeline
     Customer(CustomerArgs),
+    /// Ask the identity graph why, and tell it what it cannot know: merge, unlink, split, share, erase, rules
+    #[command(after_help = identity::EXAMPLES)]
+    Identity {
+        /// What to do
+        #[command(subcommand)]
+        action: IdentityAction,
+    },
     /// Is everything up, is it caught up, what is it doing
     Status(StatusArgs),
     /// Explain the configuration

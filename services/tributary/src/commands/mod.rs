@@ -4,6 +4,7 @@ mod config;
 mod customer;
 mod demo;
 mod dev;
+mod identity;
 mod import;
 mod migrate;
 mod resolver;
@@ -51,13 +52,20 @@ fn dispatch(command: Command, loaded: Loaded) -> anyhow::Result<ExitCode> {
     if let Command::Status(args) = command {
         return status::run(config, args);
     }
+    if let Command::Identity { action } = command {
+        return block_on(identity::run(config, action));
+    }
     match command {
         Command::Resolver => block_on(resolver::run(config)),
         Command::Migrate => block_on(migrate::run(config)),
         Command::Import(args) => import::run(config, args),
         Command::Sql(args) => block_on(sql::run(config, args)),
         Command::Customer(args) => block_on(customer::run(config, args)),
-        Command::Status(_) | Command::Demo(_) | Command::Dev { .. } | Command::Config { .. } => {
+        Command::Status(_)
+        | Command::Identity { .. }
+        | Command::Demo(_)
+        | Command::Dev { .. }
+        | Command::Config { .. } => {
             unreachable!("handled above")
         }
     }?;

@@ -69,9 +69,18 @@ impl Space {
 
     /// Starts the resolver; an older one is killed.
     pub(crate) fn start_resolver(&mut self) {
+        self.start_resolver_that_dies_at("");
+    }
+
+    /// Starts a resolver that kills itself at a place, if one is named; an older one is killed.
+    pub(crate) fn start_resolver_that_dies_at(&mut self, place: &str) {
         self.kill_resolver();
-        let log = std::fs::File::create(self.path("resolver.log")).unwrap();
-        let child = self.run().arg("resolver").stdout(Stdio::null()).stderr(log).spawn().unwrap();
+        let log = std::fs::OpenOptions::new().create(true).append(true).open(self.path("resolver.log")).unwrap();
+        let mut command = self.run();
+        if !place.is_empty() {
+            command.env("TRIBUTARY_CRASH_AT", place);
+        }
+        let child = command.arg("resolver").stdout(Stdio::null()).stderr(log).spawn().unwrap();
         self.resolver = Some(child);
     }
 
@@ -80,6 +89,17 @@ impl Space {
         if let Some(mut child) = self.resolver.take() {
             child.kill().unwrap();
             child.wait().unwrap();
+        }
+    }
+
+    /// Waits until the resolver has died by itself.
+    #[allow(dead_code, reason = "not every test waits for a death")]
+    pub(crate) fn await_death(&mut self) {
+        let mut child = self.resolver.take().unwrap();
+        let begun = Instant::now();
+        while child.try_wait().unwrap().is_none() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "the resolver did not pass the place to die at");
+            std::thread::sleep(Duration::from_millis(100));
         }
     }
 
@@ -96,6 +116,12 @@ impl Space {
             assert!(begun.elapsed() < Duration::from_secs(120), "never caught up:\n{}\n{}", both(&output), log());
             std::thread::sleep(Duration::from_millis(500));
         }
+    }
+
+    /// The configuration of this space.
+    #[allow(dead_code, reason = "not every test asks")]
+    pub(crate) fn config(&self) -> tributary::config::Config {
+        tributary::config::load(Some(&self.path("tributary.toml")), std::iter::empty()).unwrap().config
     }
 
     /// The cells of a query's rows.
