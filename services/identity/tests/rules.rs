@@ -61,7 +61,7 @@ fn what_contradicts_itself_is_refused_with_a_sentence() {
     for (toml, part) in [
         ("max_identifier = 5", "unknown field `max_identifier`"),
         ("types = [{ name = 'a', tier = 'account', priority = 1, max = 1 }]", "unknown field `max`"),
-        ("types = [{ name = 'a', tier = 'device', priority = 1, on_conflict = 'move' }]", "unknown variant `move`"),
+        ("types = [{ name = 'a', tier = 'device', priority = 1, on_conflict = 'follow' }]", "unknown variant `follow`"),
         ("types = []", "0 types are configured"),
         ("types = [{ name = 'User', tier = 'account', priority = 1 }]", "type name `User`"),
         ("types = [{ name = 'a', tier = 'account', priority = 1, max_links = 0 }]", "type `a` has a limit of 0"),

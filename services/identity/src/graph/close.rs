@@ -38,6 +38,7 @@ impl Work<'_> {
         if !self.nodes.flags(present).has(Flags::SHARED) {
             self.flag(present, Flags::SHARED);
             self.state.counts.shared += 1;
+            self.touch(present);
         }
     }
 

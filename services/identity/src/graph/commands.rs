@@ -137,6 +137,7 @@ impl Work<'_> {
         if self.nodes.flags(node).has(Flags::SHARED) {
             self.unflag(node, Flags::SHARED);
             self.state.counts.shared -= 1;
+            self.touch(node);
         }
     }
 

@@ -73,6 +73,11 @@ impl Work<'_> {
     /// What an edge that is newly kept brings about.
     pub(super) fn decide(&mut self, number: u32) {
         self.state.trigger = Some(number);
+        self.decide_trigger(number);
+        self.state.trigger = None;
+    }
+
+    fn decide_trigger(&mut self, number: u32) {
         let edge = self.edges.get(number);
         let [stronger, weaker] = edge.ends;
         if self.share_if_linked_too_often(stronger, weaker) {

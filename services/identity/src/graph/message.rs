@@ -1,6 +1,6 @@
 //! One message of the log, from its check to its publication.
 
-use schemas::{Command, Edge, Key};
+use schemas::{Command, Edge, Identifier, Key};
 use std::sync::Arc;
 
 use super::link::Ends;
@@ -76,7 +76,7 @@ impl Graph {
                 adopted.push(other);
                 continue;
             }
-            nothing_known = false;
+            nothing_known &= !makes_known(command, &hasher);
             let types = hasher.rules().types.len();
             let edges: &[Edge] = if let Command::Link { edges, .. } = command { edges } else { &[] };
             edges_total += edges.len();
@@ -90,6 +90,19 @@ impl Graph {
             return invalid(format!("it holds {edges_total} edges, expected at most {MAX_EDGES_PER_MESSAGE}"));
         }
         Ok(adopted)
+    }
+}
+
+/// Whether a command makes identifiers known to a graph that knows none.
+fn makes_known(command: &Command, hasher: &Hasher) -> bool {
+    let links = |kind: u8| hasher.rules().types.get(usize::from(kind)).is_some_and(|rule| rule.links);
+    let two = |a: Identifier, b: Identifier| a.key != b.key && links(a.kind) && links(b.kind);
+    match command {
+        Command::Rules { .. } => false,
+        Command::Link { edges, .. } => edges.iter().any(|edge| two(edge.hub, edge.other)),
+        Command::Merge { a, b, .. } => two(*a, *b),
+        Command::Unlink { a, b, .. } | Command::Allow { a, b, .. } => a.key != b.key,
+        Command::Split { .. } | Command::Share { .. } | Command::Unshare { .. } | Command::Erase { .. } => true,
     }
 }
 

@@ -365,6 +365,9 @@ impl Work<'_> {
         let special = flags.has(Flags::VETOED);
         self.nodes.set_summary(next, Summary { special, ..Summary::alone(self.nodes.kind(node)) });
         self.nodes.set_flags(node, Flags::CLOSED);
+        if flags.has(Flags::SHARED) {
+            self.touch(node);
+        }
         self.state.counts.closed += 1;
         next
     }
