@@ -1,5 +1,6 @@
-//! The rules of `design/identity.md` R1–R4 written down as naively as possible, on names instead of hashes: every
-//! command replays every kept edge from scratch.
+//! The rules of `design/identity.md` written down as naively as possible, separately from the product: every edge and
+//! every command replays all that is kept from nothing ([`model`], [`replay`], [`commands`]). A [`World`] feeds the
+//! same log to the oracle and to the graph and compares everything that the graph tells ([`check`]).
 
 #![allow(
     dead_code,
@@ -8,207 +9,74 @@
     reason = "a test module, and each test binary uses its part of it"
 )]
 
-use identity::{Conflict, Graph, Hasher, KeyedEvent, OnConflict, Rules, Tier};
-use schemas::{Command, Edge, Event, IdentifiedEvent, Identifier, Key, LinkProvenance, Page, Position, Source, Utm};
+pub mod model;
+pub mod replay;
+pub mod commands;
+pub mod limits;
+pub mod check;
+
+use identity::{Conflict, Graph, Hasher, KeyedEvent, Rules};
+use model::{Oracle, Row};
+use schemas::{
+    Command, Edge, Event, IdentifiedEvent, Identifier, Key, LinkProvenance, Page, Position, RawIdentifier, Source, Utm,
+};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+
+pub const SECRET: &[u8] = b"a secret for tests";
 
 /// Short, so that readers of changes often find it cut off.
 const JOURNAL: usize = 6;
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OracleEdge {
-    pub a: Identifier,
-    pub b: Identifier,
-    pub order: usize,
-}
+pub const DAY_MS: i64 = 86_400_000;
 
-/// The oracle's whole state.
-pub struct Oracle {
-    rules: Rules,
-    pub kept: Vec<OracleEdge>,
-    pub shared: BTreeSet<Key>,
-    pub seen: BTreeMap<Key, u8>,
-    tried: usize,
-}
-
-/// What a replay of all kept edges says.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Outcome {
-    /// Every identifier's customer.
-    pub customers: BTreeMap<Key, Key>,
-    /// Edges that were refused, as (smaller key, greater key).
-    pub dormant: BTreeSet<(Key, Key)>,
-}
-
-impl Oracle {
-    pub fn new(rules: &Rules) -> Self {
-        Oracle { rules: rules.clone(), kept: Vec::new(), shared: BTreeSet::new(), seen: BTreeMap::new(), tried: 0 }
-    }
-
-    /// One edge of the log.
-    pub fn link(&mut self, x: Identifier, y: Identifier) {
-        self.tried += 1;
-        let pair = |e: &OracleEdge| (e.a.key.min(e.b.key), e.a.key.max(e.b.key));
-        let wanted = (x.key.min(y.key), x.key.max(y.key));
-        let unusable = |i: Identifier| self.shared.contains(&i.key) || !self.rules.types[usize::from(i.kind)].links;
-        if x.key == y.key || unusable(x) || unusable(y) || self.kept.iter().any(|e| pair(e) == wanted) {
-            return;
-        }
-        let (a, b) = if self.rank(x) < self.rank(y) { (x, y) } else { (y, x) };
-        self.seen.insert(a.key, a.kind);
-        self.seen.insert(b.key, b.kind);
-        self.kept.push(OracleEdge { a, b, order: self.tried });
-        for (node, other) in [(b, a), (a, b)] {
-            if self.has_too_many_links(node, other.kind) && self.kept.iter().any(|e| pair(e) == wanted) {
-                self.share(node.key);
-            }
-        }
-        while let Err(key) = self.try_replay() {
-            self.share(key);
-        }
-    }
-
-    pub fn outcome(&self) -> Outcome {
-        self.try_replay().expect("a settled oracle has nothing left to share")
-    }
-
-    fn share(&mut self, key: Key) {
-        self.shared.insert(key);
-        self.kept.retain(|edge| edge.a.key != key && edge.b.key != key);
-    }
-
-    fn rank(&self, identifier: Identifier) -> (u16, Key) {
-        (self.rules.types[usize::from(identifier.kind)].priority, identifier.key)
-    }
-
-    fn tier(&self, kind: u8) -> Tier {
-        self.rules.types[usize::from(kind)].tier
-    }
-
-    fn has_too_many_links(&self, node: Identifier, kind: u8) -> bool {
-        if self.tier(kind) == Tier::Device {
-            return false;
-        }
-        let others: BTreeSet<Key> = self
-            .kept
-            .iter()
-            .flat_map(|e| [(e.a, e.b), (e.b, e.a)])
-            .filter(|(from, to)| from.key == node.key && to.kind == kind)
-            .map(|(_, to)| to.key)
-            .collect();
-        others.len() > self.rules.types[usize::from(node.kind)].max_links as usize
-    }
-
-    /// The partition and the refused edges, or an identifier that has to be shared first.
-    fn try_replay(&self) -> Result<Outcome, Key> {
-        let mut group: BTreeMap<Key, usize> = self.seen.keys().enumerate().map(|(i, k)| (*k, i)).collect();
-        let mut dormant = BTreeSet::new();
-        let mut active: Vec<&OracleEdge> = Vec::new();
-        let mut ordered: Vec<&OracleEdge> = self.kept.iter().collect();
-        ordered.sort_by_key(|e| (self.tier(e.a.kind).max(self.tier(e.b.kind)), e.order));
-        for edge in ordered {
-            let (ga, gb) = (group[&edge.a.key], group[&edge.b.key]);
-            let values =
-                |g: usize| group.iter().filter(move |(_, h)| **h == g).map(|(k, _)| self.seen[k]).collect::<Vec<u8>>();
-            if ga != gb {
-                let (side_a, side_b) = (values(ga), values(gb));
-                let between_accounts =
-                    self.tier(edge.a.kind) == Tier::Account && self.tier(edge.b.kind) == Tier::Account;
-                match self.objection(&side_a, &side_b, between_accounts) {
-                    Some(by_account) => {
-                        let weaker = &self.rules.types[usize::from(edge.b.kind)];
-                        if by_account && weaker.on_conflict == OnConflict::Share {
-                            return Err(edge.b.key);
-                        }
-                        dormant.insert((edge.a.key.min(edge.b.key), edge.a.key.max(edge.b.key)));
-                        continue;
-                    }
-                    None => group.values_mut().filter(|g| **g == gb).for_each(|g| *g = ga),
-                }
-            }
-            active.push(edge);
-        }
-        let mut customers: BTreeMap<Key, Key> = self.seen.keys().map(|k| (*k, *k)).collect();
-        active.sort_by_key(|edge| std::cmp::Reverse(edge.order));
-        for edge in active {
-            // Oldest last, so that it has the last word on its component.
-            for (key, g) in &group {
-                if *g == group[&edge.a.key] {
-                    customers.insert(*key, edge.a.key);
-                }
-            }
-        }
-        Ok(Outcome { customers, dormant })
-    }
-
-    /// `Some(whether an account limit objects)` when the union is refused.
-    fn objection(&self, a: &[u8], b: &[u8], between_accounts: bool) -> Option<bool> {
-        let all: Vec<u8> = a.iter().chain(b).copied().collect();
-        for (kind, rule) in self.rules.types.iter().enumerate().filter(|(_, r)| r.tier == Tier::Account) {
-            let count = all.iter().filter(|k| usize::from(**k) == kind).count();
-            let on_both = [a, b].iter().all(|side| side.iter().any(|k| usize::from(*k) == kind));
-            if rule.max_per_customer.is_some_and(|max| count > max as usize) || (on_both && !between_accounts) {
-                return Some(true);
-            }
-        }
-        for (kind, rule) in self.rules.types.iter().enumerate().filter(|(_, r)| r.tier != Tier::Account) {
-            let count = all.iter().filter(|k| usize::from(**k) == kind).count();
-            if rule.max_per_customer.is_some_and(|max| count > max as usize) {
-                return Some(false);
-            }
-        }
-        (all.len() > self.rules.max_identifiers as usize).then_some(false)
-    }
-}
+/// Some day: worlds begin here.
+pub const FIRST_DAY: i64 = 20_000;
 
 /// A graph that is fed by records, as the events pipeline feeds it, with an oracle beside it.
 pub struct World {
     pub graph: Graph,
     pub oracle: Oracle,
     pub hasher: Arc<Hasher>,
+    /// Makes keys of names whatever the rules have become.
+    names: Hasher,
+    /// Every conflict row so far, as the oracle has them.
+    pub rows: Vec<Row>,
+    /// Append time of the next message.
+    pub now_ms: i64,
     next_offset: i64,
 }
 
 impl World {
     pub fn new(rules: Rules) -> Self {
-        let hasher = Arc::new(Hasher::new(b"a secret for tests", rules.clone()).unwrap());
+        let hasher = Arc::new(Hasher::new(SECRET, rules).unwrap());
         World {
             graph: Graph::with_journal_capacity(hasher.clone(), JOURNAL),
-            oracle: Oracle::new(&rules),
+            oracle: Oracle::new(hasher.clone()),
             hasher,
+            names: Hasher::new(SECRET, Rules::default()).unwrap(),
+            rows: Vec::new(),
+            now_ms: FIRST_DAY * DAY_MS,
             next_offset: 0,
         }
     }
 
-    /// `type:value` as an identifier. E-mails and phones need not be real ones: the value is hashed as an id.
+    /// `type:value` as an identifier. E-mails and phones need not be real ones: the value is hashed as a device's.
     pub fn id(&self, name: &str) -> Identifier {
         let (kind, value) = name.split_once(':').unwrap();
         let index = self.hasher.rules().type_index(kind).unwrap_or_else(|| panic!("type {kind} is not configured"));
-        let salted = self.hasher.key("anonymous_id", &format!("{kind}-{value}-salted")).unwrap();
+        let hashed_as = if matches!(kind, "email" | "phone") { "anonymous_id" } else { kind };
+        let salted = self.names.key(hashed_as, &salted(kind, value)).unwrap();
         Identifier { kind: index, key: salted.key }
+    }
+
+    pub fn pass_days(&mut self, days: i64) {
+        self.now_ms += days * DAY_MS;
     }
 
     /// One message of links, given as edges, to the graph and to the oracle.
     pub fn apply(&mut self, edges: &[(Identifier, Identifier)]) -> Vec<Conflict> {
-        let edges: Vec<Edge> = edges.iter().map(|(hub, other)| Edge { hub: *hub, other: *other }).collect();
-        for edge in &edges {
-            self.oracle.link(edge.hub, edge.other);
-        }
-        let provenance = LinkProvenance { source: "web".into(), event_id: "e".into(), event_time_ms: 0 };
-        let offset = self.next_offset;
-        self.next_offset += 1;
-        self.graph.apply(offset, offset * 1000, &[Command::Link { edges, provenance }]).unwrap()
-    }
-
-    /// One record, as the events pipeline treats it: links that are missing are logged and applied, then the record is
-    /// resolved. `names` are identifiers as [`Self::id`] reads them, separated by spaces.
-    pub fn record(&mut self, names: &str) -> IdentifiedEvent {
-        let keyed = self.keyed(names);
-        let commands = self.graph.missing_links(std::slice::from_ref(&keyed));
-        self.log(&commands);
-        assert_eq!(self.graph.missing_links(std::slice::from_ref(&keyed)), [], "logged twice: {names}");
-        self.graph.identify(vec![keyed]).remove(0)
+        self.log(&[link(edges, self.now_ms)])
     }
 
     /// Appends commands to the log as one message.
@@ -216,27 +84,132 @@ impl World {
         if commands.is_empty() {
             return Vec::new();
         }
-        for command in commands {
-            let Command::Link { edges, .. } = command else {
-                continue;
-            };
-            edges.iter().for_each(|edge| self.oracle.link(edge.hub, edge.other));
-        }
-        let offset = self.next_offset;
+        let (offset, append_ms) = (self.next_offset, self.now_ms);
         self.next_offset += 1;
-        self.graph.apply(offset, offset * 1000, commands).unwrap()
+        self.now_ms += 1000;
+        let rows = self.oracle.apply(offset, append_ms, commands);
+        let conflicts = self.graph.apply(offset, append_ms, commands).unwrap();
+        self.hasher = self.oracle.hasher.clone();
+        check::rows(&self.graph, &rows, &conflicts).unwrap();
+        self.rows.extend(rows);
+        conflicts
     }
 
-    /// A record whose identifiers are sorted as the hasher sorts them.
+    /// One record that happens as it is received, see [`Self::record_at`].
+    pub fn record(&mut self, names: &str) -> IdentifiedEvent {
+        self.record_at(names, self.now_ms)
+    }
+
+    /// One record, as the events pipeline treats it: links that are missing are logged and applied, then the record is
+    /// resolved. `names` are identifiers as [`Self::id`] reads them, separated by spaces.
+    pub fn record_at(&mut self, names: &str, event_ms: i64) -> IdentifiedEvent {
+        self.follow(names, self.keyed_at(names, event_ms))
+    }
+
+    /// One record of raw values, through the hasher.
+    pub fn record_raw(&mut self, raw: &[RawIdentifier]) -> IdentifiedEvent {
+        let event = Event { event_time_ms: self.now_ms, ..event() };
+        let identifiers = self.hasher.identifiers(raw);
+        self.follow("raw values", KeyedEvent { event, identifiers, anonymous_key: None })
+    }
+
+    fn follow(&mut self, names: &str, keyed: KeyedEvent) -> IdentifiedEvent {
+        let identified = self.batch(names, vec![keyed.clone()]).remove(0);
+        assert_eq!(self.missing_links(&[keyed]), [], "logged twice: {names}");
+        identified
+    }
+
+    /// Records as the events pipeline treats a batch of them: links that are missing are logged and applied as one
+    /// message, then every record is resolved.
+    pub fn batch(&mut self, names: &str, batch: Vec<KeyedEvent>) -> Vec<IdentifiedEvent> {
+        let commands = self.graph.missing_links(&batch);
+        let missing: Vec<Edge> = commands.iter().flat_map(edges_of).collect();
+        assert_eq!(missing, self.missing_links(&batch), "missing links of {names}");
+        self.log(&commands);
+        // What was retired or moved at once is missing again.
+        let again: Vec<Edge> = self.graph.missing_links(&batch).iter().flat_map(edges_of).collect();
+        assert_eq!(again, self.missing_links(&batch), "missing links of {names} thereafter");
+        let identities: Vec<Key> = batch.iter().map(|keyed| self.identity_of(keyed)).collect();
+        let identified = self.graph.identify(batch);
+        for (identified, identity_key) in identified.iter().zip(identities) {
+            let generation = self.oracle.nodes.get(&identity_key).map_or(0, |node| node.generation);
+            let told = (identified.identity_key, identified.generation, identified.customer_id);
+            assert_eq!(told, (identity_key, generation, self.oracle_customer(identity_key)), "identity of {names}");
+        }
+        identified
+    }
+
+    /// The same for the graph alone, without a word of the oracle's: for tests that need many logs.
+    pub fn record_unchecked(&mut self, names: &str) {
+        let commands = self.graph.missing_links(&[self.keyed(names)]);
+        if !commands.is_empty() {
+            self.graph.apply(self.next_offset, self.now_ms, &commands).unwrap();
+            self.next_offset += 1;
+            self.now_ms += 1000;
+        }
+    }
+
+    /// A record that happens now, its identifiers sorted as the hasher sorts them.
     pub fn keyed(&self, names: &str) -> KeyedEvent {
+        self.keyed_at(names, self.now_ms)
+    }
+
+    pub fn keyed_at(&self, names: &str, event_ms: i64) -> KeyedEvent {
         let mut identifiers: Vec<Identifier> = names.split_whitespace().map(|name| self.id(name)).collect();
         identifiers.sort_by_key(|i| (self.hasher.rules().types[usize::from(i.kind)].priority, i.key));
-        KeyedEvent { event: event(), identifiers: identifiers.into(), anonymous_key: None }
+        let event = Event { event_time_ms: event_ms, ..event() };
+        KeyedEvent { event, identifiers: identifiers.into(), anonymous_key: None }
+    }
+
+    /// R1, naively: of each record the star around its strongest usable identifier, without what is known or was said.
+    fn missing_links(&self, batch: &[KeyedEvent]) -> Vec<Edge> {
+        let oracle = &self.oracle;
+        let mut missing: Vec<Edge> = Vec::new();
+        for keyed in batch {
+            let usable = |i: &&Identifier| oracle.type_rule(i.kind).links && !oracle.is_out_of_use(i.key);
+            let mut usable = keyed.identifiers.iter().filter(usable);
+            let Some(hub) = usable.next() else {
+                continue;
+            };
+            let too_late = |key: Key| oracle.is_erased_after(key, keyed.event.event_time_ms);
+            for other in usable.filter(|other| !too_late(hub.key) && !too_late(other.key)) {
+                let edge = Edge { hub: *hub, other: *other };
+                let known = oracle.between(oracle.current(hub.key), oracle.current(other.key)).is_some();
+                if !known && !missing.contains(&edge) {
+                    missing.push(edge);
+                }
+            }
+        }
+        missing
+    }
+
+    fn identity_of(&self, keyed: &KeyedEvent) -> Key {
+        let strongest = keyed.identifiers.iter().find(|i| !self.oracle.is_out_of_use(i.key));
+        self.oracle.current(strongest.unwrap_or(&keyed.identifiers[0]).key)
+    }
+
+    fn oracle_customer(&self, node: Key) -> Key {
+        self.oracle.customers().get(&node).copied().unwrap_or(node)
     }
 
     /// Customer of an identifier.
     pub fn customer(&self, name: &str) -> Key {
-        self.graph.resolve(self.id(name).key).customer_id
+        self.oracle_customer(self.oracle.current(self.id(name).key))
+    }
+
+    /// Customer of one generation of an identifier.
+    pub fn past_customer(&self, name: &str, generation: u8) -> Key {
+        self.oracle_customer(model::generation_key(self.id(name).key, generation))
+    }
+
+    /// The customers as sets of names, of the identifiers as they are now.
+    pub fn partition<'a>(&self, names: &[&'a str]) -> BTreeSet<Vec<&'a str>> {
+        by_customer(names, |name| self.customer(name))
+    }
+
+    /// The same as the graph says.
+    pub fn partition_of_the_graph<'a>(&self, names: &[&'a str]) -> BTreeSet<Vec<&'a str>> {
+        by_customer(names, |name| self.graph.resolve(self.id(name).key).customer_id)
     }
 
     /// Asserts that these are the customers: each line one customer's identifiers.
@@ -256,33 +229,71 @@ impl World {
 
     /// Compares the graph with the oracle and with itself.
     pub fn check(&self) -> Result<(), String> {
-        let expected = self.oracle.outcome();
-        for (key, customer) in &expected.customers {
-            let resolved = self.graph.resolve(*key);
-            if resolved.customer_id != *customer {
-                return Err(format!("ID-2: {key} is {} and should be {customer}", resolved.customer_id));
-            }
-            if resolved.shared != self.oracle.shared.contains(key) {
-                return Err(format!("ID-2: {key} has shared = {}", resolved.shared));
-            }
-        }
-        let stats = self.graph.stats();
-        let (kept, dormant) = (self.oracle.kept.len() as u64, expected.dormant.len() as u64);
-        if (stats.edges_active, stats.edges_dormant) != (kept - dormant, dormant) {
-            return Err(format!("ID-2: {stats:?}, expected {kept} kept and {dormant} dormant"));
-        }
-        let sizes = expected.customers.values().fold(BTreeMap::new(), |mut sizes: BTreeMap<Key, u64>, c| {
-            *sizes.entry(*c).or_default() += 1;
-            sizes
-        });
-        let components = sizes.values().filter(|size| **size > 1).count() as u64;
-        if stats.components != components || stats.shared != self.oracle.shared.len() as u64 {
-            return Err(format!("{stats:?}, expected {components} components, {} shared", self.oracle.shared.len()));
-        }
-        match self.graph.verify().first() {
-            Some(violation) => Err(violation.to_string()),
-            None => Ok(()),
-        }
+        limits::check(&self.oracle, &self.rows)?;
+        check::everything(&self.graph, &self.oracle)
+    }
+}
+
+/// What an operator does.
+impl World {
+    pub fn merge(&mut self, a: &str, b: &str) -> Vec<Conflict> {
+        self.log(&[Command::Merge { a: self.id(a), b: self.id(b), note: "merge".into() }])
+    }
+
+    pub fn unlink(&mut self, a: &str, b: &str) -> Vec<Conflict> {
+        self.log(&[Command::Unlink { a: self.id(a), b: self.id(b), note: "unlink".into() }])
+    }
+
+    pub fn allow(&mut self, a: &str, b: &str) -> Vec<Conflict> {
+        self.log(&[Command::Allow { a: self.id(a), b: self.id(b), note: "allow".into() }])
+    }
+
+    pub fn split(&mut self, of: &str) -> Vec<Conflict> {
+        self.log(&[Command::Split { of: self.id(of), note: "split".into() }])
+    }
+
+    pub fn share(&mut self, of: &str) -> Vec<Conflict> {
+        self.log(&[Command::Share { of: self.id(of), note: "share".into() }])
+    }
+
+    pub fn unshare(&mut self, of: &str) -> Vec<Conflict> {
+        self.log(&[Command::Unshare { of: self.id(of), note: "unshare".into() }])
+    }
+
+    pub fn erase(&mut self, of: &str, suppress: bool) -> Vec<Conflict> {
+        self.log(&[Command::Erase { of: self.id(of), suppress, note: "erase".into() }])
+    }
+
+    pub fn change_rules(&mut self, rules: Rules) -> Vec<Conflict> {
+        self.log(&[rules_command(rules)])
+    }
+}
+
+fn by_customer<'a>(names: &[&'a str], customer: impl Fn(&str) -> Key) -> BTreeSet<Vec<&'a str>> {
+    let mut customers: BTreeMap<Key, Vec<&str>> = BTreeMap::new();
+    names.iter().for_each(|name| customers.entry(customer(name)).or_default().push(name));
+    customers.into_values().collect()
+}
+
+/// The value that stands behind a name, so that none is a placeholder.
+pub fn salted(kind: &str, value: &str) -> String {
+    format!("{kind}-{value}-salted")
+}
+
+pub fn rules_command(rules: Rules) -> Command {
+    let hasher = Hasher::new(SECRET, rules).unwrap();
+    Command::Rules { hash: hasher.rules_hash(), rules_json: hasher.rules_json().to_owned() }
+}
+
+pub fn link(edges: &[(Identifier, Identifier)], event_time_ms: i64) -> Command {
+    let edges = edges.iter().map(|(hub, other)| Edge { hub: *hub, other: *other }).collect();
+    Command::Link { edges, provenance: LinkProvenance { source: "web".into(), event_id: "e".into(), event_time_ms } }
+}
+
+fn edges_of(command: &Command) -> Vec<Edge> {
+    match command {
+        Command::Link { edges, .. } => edges.clone(),
+        other => panic!("{} is no link", other.name()),
     }
 }
 
