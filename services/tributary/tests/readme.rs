@@ -95,7 +95,7 @@ fn every_command_that_is_named_has_help() {
     for (_, text) in blocks() {
         for line in text.lines().filter(|line| line.starts_with("tributary ")) {
             let words: Vec<&str> = line.split_whitespace().skip(1).collect();
-            let depth = if matches!(words.first(), Some(&"dev" | &"config")) { 2 } else { 1 };
+            let depth = if matches!(words.first(), Some(&"dev" | &"config" | &"identity")) { 2 } else { 1 };
             let help = format!("tributary {} --help", words[..depth].join(" "));
             assert_ran(&bash(folder().path(), &help));
         }

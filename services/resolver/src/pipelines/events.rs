@@ -1,10 +1,10 @@
 //! Source topics → decode → identify → enrich → store → `events`, `touchpoints`, `conversions`, `ad_spend`,
 //! `dead_letters`, `batches`, each record's rows exactly once.
 
-use ::identity::{Graph, Hasher};
+use ::identity::Graph;
 use enrich::Enricher;
 use schemas::conversions::ConversionDefinitions;
-use schemas::{RawBatch, RawRecord, Text};
+use schemas::{RawBatch, RawRecord};
 use std::sync::Arc;
 use store::{ExactBatch, Store};
 use stream::{DeadLetterProducer, Follower, LogProducer, RequestProducer};
@@ -88,7 +88,7 @@ impl Pipeline for Events {
         let batch = Arc::new(ExactBatch { cluster_id, raw, events: enriched, rejections, duplicates });
         let written = {
             let _timer = self.recorder.time(Stage::Store);
-            state.writer.name_types(type_names(&self.graph.hasher()));
+            state.name_types(&self.graph.hasher());
             state.writer.write(Arc::clone(&batch), send.into()).await?
         };
         let wanted = requests::of_batch(&batch, &written, self.config.late_touch_ms);
@@ -96,9 +96,4 @@ impl Pipeline for Events {
         self.recorder.batch(&batch, &written);
         Ok(())
     }
-}
-
-/// Names of the identifier types by their index.
-pub(super) fn type_names(hasher: &Hasher) -> Arc<[Text]> {
-    hasher.rules().types.iter().map(|rule| rule.name.as_str().into()).collect()
 }

@@ -1,11 +1,13 @@
 //! What the events pipeline keeps between the batches of one partition: a pure function of the rows stored below the next
 //! offset, so that whoever takes the partition over computes the same rows (clause 10 of the protocol).
 
+use ::identity::Hasher;
 use enrich::{SessionRow, SessionState};
-use schemas::Source;
+use schemas::{Source, Text};
+use std::sync::Arc;
 use store::{ExactWriter, Mode, Slice};
 
-use super::events::{Events, type_names};
+use super::events::Events;
 use crate::Result;
 use crate::engine::{Assignment, SendMode};
 use crate::window::EventIdWindow;
@@ -37,6 +39,16 @@ impl PartitionState {
         };
         Ok(Self { window, sessions, writer: events.store.writer(type_names(&events.graph.hasher())) })
     }
+
+    /// The names of identifier types as the rules in force have them: they may have added some.
+    pub(super) fn name_types(&mut self, hasher: &Hasher) {
+        self.writer.name_types(type_names(hasher));
+    }
+}
+
+/// Names of the identifier types by their index.
+fn type_names(hasher: &Hasher) -> Arc<[Text]> {
+    hasher.rules().types.iter().map(|rule| rule.name.as_str().into()).collect()
 }
 
 fn session(row: store::SessionRow) -> SessionRow {

@@ -2,7 +2,7 @@
 
 use anyhow::Context;
 use identity::{EdgeView, generation_key};
-use schemas::Key;
+use schemas::{Command, Key};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -40,18 +40,45 @@ struct LinkRow {
 }
 
 /// A command of an operator's.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Told {
     pub(super) log_offset: String,
     pub(super) command: String,
     pub(super) note: String,
     pub(super) logged_at: String,
+    /// The identifiers that it names.
+    #[serde(skip)]
+    about: Vec<Key>,
+}
+
+impl Told {
+    pub(super) fn new(log_offset: i64, append_time_ms: i64, command: &Command) -> Self {
+        let logged_at = jiff::Timestamp::from_millisecond(append_time_ms).unwrap_or_default();
+        Told {
+            log_offset: log_offset.to_string(),
+            command: command.name().to_owned(),
+            note: command.note().map(ToString::to_string).unwrap_or_default(),
+            logged_at: logged_at.strftime("%Y-%m-%d %H:%M:%S%.3f").to_string(),
+            about: command.operands().map(|identifier| identifier.key).collect(),
+        }
+    }
+
+    pub(super) fn is_about(&self, identifiers: &[Key]) -> bool {
+        self.about.iter().any(|key| identifiers.contains(key))
+    }
+}
+
+/// A pair as it was logged.
+#[derive(Debug)]
+struct Logged {
+    pair: (Key, Key),
+    evidence: Evidence,
 }
 
 /// What ClickHouse says of some edges.
 #[derive(Debug, Default)]
 pub(super) struct Evidences {
-    by_offset: HashMap<i64, Vec<((Key, Key), Evidence)>>,
+    by_offset: HashMap<i64, Vec<Logged>>,
     /// Why there is none.
     pub(super) missing: Option<String>,
     /// What operators said of the identifiers asked about.
@@ -59,9 +86,9 @@ pub(super) struct Evidences {
 }
 
 impl Evidences {
-    /// Asks for the edges' records, and for what operators said of these identifiers. Never fails: an explanation
-    /// without the records' names is better than none.
-    pub(super) async fn load(config: &Config, edges: &[EdgeView], identifiers: &[Key]) -> Self {
+    /// Asks for the edges' records, and for what operators said of these identifiers beside what was read in the log.
+    /// Never fails: an explanation without the records' names is better than none.
+    pub(super) async fn load(config: &Config, edges: &[EdgeView], identifiers: &[Key], mut read: Vec<Told>) -> Self {
         let load = async {
             let store = Store::connect(&config.clickhouse).await?;
             let mut evidences = Evidences { told: told(&store, identifiers).await?, ..Evidences::default() };
@@ -71,26 +98,36 @@ impl Evidences {
                 for row in links(&store, offsets).await? {
                     let offset: i64 = row.log_offset.parse()?;
                     let pair = (Key(row.key_a.as_u128()), Key(row.key_b.as_u128()));
-                    evidences.by_offset.entry(offset).or_default().push((pair, row.evidence));
+                    evidences.by_offset.entry(offset).or_default().push(Logged { pair, evidence: row.evidence });
                 }
             }
             anyhow::Ok(evidences)
         };
-        match tokio::time::timeout(PATIENCE, load).await {
+        let mut evidences = match tokio::time::timeout(PATIENCE, load).await {
             Ok(Ok(evidences)) => evidences,
             Ok(Err(error)) => Evidences { missing: Some(format!("{error:#}")), ..Evidences::default() },
             Err(_) => {
                 let url = config.clickhouse.url_without_password();
                 Evidences { missing: Some(format!("clickhouse at {url} does not answer")), ..Evidences::default() }
             }
-        }
+        };
+        // What a snapshot replaced in the log is in ClickHouse only, the newest may be in the log only.
+        let held: Vec<String> = evidences.told.iter().map(|told| told.log_offset.clone()).collect();
+        read.retain(|told| !held.contains(&told.log_offset));
+        evidences.told.extend(read);
+        evidences.told.sort_by_key(|told| told.log_offset.parse::<i64>().unwrap_or(i64::MAX));
+        evidences
     }
 
     /// The record of an edge. Its ends may be of later generations than the keys that were logged.
     pub(super) fn of(&self, edge: &EdgeView) -> Option<&Evidence> {
         let logged = self.by_offset.get(&edge.log_offset)?;
         let ends = |a: Key, b: Key| is_generation_of(edge.a.key, a) && is_generation_of(edge.b.key, b);
-        logged.iter().find(|((a, b), _)| ends(*a, *b) || ends(*b, *a)).map(|(_, evidence)| evidence)
+        let of_edge = |logged: &&Logged| {
+            let (a, b) = logged.pair;
+            ends(a, b) || ends(b, a)
+        };
+        logged.iter().find(of_edge).map(|logged| &logged.evidence)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why two identifiers are one customer, or are not: from the graph's edges.
 
-use identity::{Component, Conflict, EdgeView, Graph, IdentifierView};
+use identity::{Component, Conflict, ConflictKind, EdgeView, Graph, IdentifierView};
 use schemas::{Identifier, Key};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -43,6 +43,8 @@ pub(super) struct Explanation {
     pub(super) edges: Vec<Edge>,
     /// Edges that are kept and do not join.
     pub(super) dormant: Vec<Edge>,
+    /// When the identifier became shared, moved or was retired by a rule, oldest first.
+    pub(super) events: Vec<Event>,
     /// What operators said of the identifier.
     pub(super) told: Vec<Told>,
     /// Why records are not named, if they are not.
@@ -56,6 +58,17 @@ pub(super) struct Generation {
     pub(super) identity_key: Key16,
     pub(super) closed: bool,
     pub(super) customer_id: Key16,
+}
+
+/// What a rule did to an identifier.
+#[derive(Debug, Serialize)]
+pub(super) struct Event {
+    pub(super) kind: &'static str,
+    pub(super) rule: &'static str,
+    /// The identifier that it was about, and the one that brought it about.
+    pub(super) a: Named,
+    pub(super) b: Named,
+    pub(super) log_offset: i64,
 }
 
 /// An edge as it is printed; on a path, `a` is nearer to its beginning.
@@ -97,7 +110,8 @@ impl Facts {
 
 impl Explanation {
     pub(super) fn new(graph: &Graph, names: &Names, facts: &Facts, and: Option<&Facts>, evidences: &Evidences) -> Self {
-        let refusals = Refusals::of(graph, &facts.edges);
+        let conflicts = graph.conflicts_in(0..=graph.applied());
+        let refusals = Refusals::of(&conflicts, &facts.edges);
         let printed = |edge: &EdgeView| Edge {
             a: names.of(edge.a),
             b: names.of(edge.b),
@@ -135,6 +149,7 @@ impl Explanation {
             identifiers: identifiers(facts, names),
             edges: active.iter().map(printed).collect(),
             dormant: dormant.iter().filter(of_subject).map(printed).collect(),
+            events: events(&conflicts, &view::keys_of(graph, facts.identifier), names),
             told: evidences.told.clone(),
             without_records: evidences.missing.clone(),
         }
@@ -145,6 +160,20 @@ fn identifiers(facts: &Facts, names: &Names) -> Vec<Named> {
     let anchor = facts.anchor();
     let others = facts.component.keys.iter().filter(|member| member.key != anchor.key);
     std::iter::once(&anchor).chain(others).map(|member| names.of(*member)).collect()
+}
+
+fn events(conflicts: &[Conflict], keys: &[Key], names: &Names) -> Vec<Event> {
+    let about = |conflict: &&Conflict| {
+        conflict.kind != ConflictKind::Refused && [conflict.a.key, conflict.b.key].iter().any(|key| keys.contains(key))
+    };
+    let event = |conflict: &Conflict| Event {
+        kind: conflict.kind.as_str(),
+        rule: conflict.rule.as_str(),
+        a: names.of(conflict.a),
+        b: names.of(conflict.b),
+        log_offset: conflict.log_offset,
+    };
+    conflicts.iter().filter(about).map(event).collect()
 }
 
 fn generations(graph: &Graph, facts: &Facts) -> Vec<Generation> {
@@ -204,17 +233,13 @@ fn walk_back(came_by: &HashMap<Key, &EdgeView>, from: Key, to: Key) -> Vec<(Edge
 struct Refusals(Vec<Conflict>);
 
 impl Refusals {
-    fn of(graph: &Graph, edges: &[EdgeView]) -> Self {
+    fn of(conflicts: &[Conflict], edges: &[EdgeView]) -> Self {
         let dormant: HashSet<(Key, Key)> = edges.iter().filter(|edge| !edge.active).map(ends).collect();
-        if dormant.is_empty() {
-            return Refusals(Vec::new());
-        }
-        let mut conflicts = graph.conflicts_in(0..=graph.applied());
-        conflicts.retain(|conflict| {
+        let of_these = |conflict: &&Conflict| {
             let (a, b) = (conflict.a.key, conflict.b.key);
             dormant.contains(&(a.min(b), a.max(b)))
-        });
-        Refusals(conflicts)
+        };
+        Refusals(conflicts.iter().filter(of_these).copied().collect())
     }
 
     fn reason(&self, edge: &EdgeView) -> String {

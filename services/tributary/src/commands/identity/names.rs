@@ -95,14 +95,4 @@ impl Names {
         };
         Named { kind: kind.to_owned(), key: Key16(identifier.key), value: self.typed.get(&identifier.key).cloned() }
     }
-
-    /// The raw values that were typed.
-    pub(super) fn typed(&self) -> impl Iterator<Item = &str> {
-        self.typed.values().map(String::as_str)
-    }
-
-    /// Name of a type.
-    pub(super) fn type_name(&self, kind: u8) -> &str {
-        self.hasher.type_name(kind)
-    }
 }

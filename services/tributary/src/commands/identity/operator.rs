@@ -14,6 +14,9 @@ use crate::config::Config;
 /// Longer ones belong into a ticket.
 const MAX_NOTE_BYTES: usize = 500;
 
+/// Makes the command of its identifiers and its note.
+type Build = Box<dyn FnOnce(&[Identifier], Text) -> Command + Send>;
+
 /// A command that is not resolved yet.
 struct Order {
     operator: OperatorArgs,
@@ -21,7 +24,7 @@ struct Order {
     /// Asked before, unless it is a dry run.
     question: Option<&'static str>,
     yes: bool,
-    build: Box<dyn FnOnce(&[Identifier], Text) -> Command + Send>,
+    build: Build,
 }
 
 /// Tells the graph, or only tries.

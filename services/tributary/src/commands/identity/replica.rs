@@ -4,13 +4,14 @@ use anyhow::{Context, bail};
 use identity::{Graph, Hasher};
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
-use schemas::Command;
+use schemas::{Command, Key};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 use stream::{Admin, Follower, LogApplier, LogProducer};
 
 use super::change::Change;
+use super::evidence::Told;
 use super::rules;
 use crate::commands::config::hasher;
 use crate::commands::migrate::topics;
@@ -28,6 +29,8 @@ pub(super) struct Replica {
 struct Applier {
     graph: Arc<Graph>,
     watched: Mutex<Option<Watched>>,
+    /// What operators said: few, and worth more than what ClickHouse has not written yet.
+    told: Mutex<Vec<Told>>,
 }
 
 struct Watched {
@@ -43,6 +46,8 @@ impl LogApplier for Applier {
         append_time_ms: i64,
         commands: &[Command],
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let told = commands.iter().filter(|command| !matches!(command, Command::Link { .. }));
+        self.told.lock().extend(told.map(|command| Told::new(offset, append_time_ms, command)));
         let mut watched = self.watched.lock();
         let ours = watched.as_mut().filter(|watched| {
             watched.seen.is_none() && offset >= watched.from_offset && *commands == [watched.command.clone()]
@@ -78,7 +83,8 @@ impl Replica {
         let admin = Admin::connect(&config.kafka)?;
         let topic = admin.describe_topics(&[&topics(config).identity_log.name]).await?.remove(0);
         let log = LogProducer::new(&config.kafka, &topic)?;
-        let applier = Arc::new(Applier { graph: Arc::clone(&graph), watched: Mutex::default() });
+        let applier =
+            Arc::new(Applier { graph: Arc::clone(&graph), watched: Mutex::default(), told: Mutex::default() });
         let observing: Arc<dyn LogApplier> = Arc::clone(&applier) as _;
         let follower = Follower::observe(&config.kafka, &topic, &log, observing, 0).await?;
         let replica = Replica { graph, applier, follower, log };
@@ -110,6 +116,12 @@ impl Replica {
     /// The rules in force.
     pub(super) fn hasher(&self) -> Arc<Hasher> {
         self.graph.hasher()
+    }
+
+    /// What operators said of these identifiers, as far as the log that was read goes back.
+    pub(super) fn told(&self, identifiers: &[Key]) -> Vec<Told> {
+        let told = self.applier.told.lock();
+        told.iter().filter(|told| told.is_about(identifiers)).cloned().collect()
     }
 
     /// Whether anything was ever logged.

@@ -45,7 +45,7 @@ async fn explain(
     ensure!(format.limit > 0, "--limit is 0, expected at least 1");
     let edges: Vec<_> = facts.edges.iter().chain(and.into_iter().flat_map(|and| &and.edges)).copied().collect();
     let asked: Vec<Key> = std::iter::once(facts).chain(and).map(|facts| facts.identifier.key).collect();
-    let evidences = Evidences::load(config, &edges, &asked).await;
+    let evidences = Evidences::load(config, &edges, &asked, replica.told(&asked)).await;
     let explanation = Explanation::new(&replica.graph, names, facts, and, &evidences);
     let mut out = std::io::stdout().lock();
     if format.json {

@@ -17,6 +17,13 @@ pub(super) fn render(explanation: &Explanation, limit: usize) -> String {
     });
     text += &section("edges that were refused", dormant, limit);
     text += &section("never one customer with", explanation.vetoes.iter().map(ToString::to_string), limit);
+    let events = explanation.events.iter().map(|event| {
+        format!(
+            "{} {} by the rule {}, because of {}, at log offset {}",
+            event.a, event.kind, event.rule, event.b, event.log_offset
+        )
+    });
+    text += &section("what the rules did", events, limit);
     let generations = explanation.generations.iter().filter(|_| explanation.generations.len() > 1);
     let generations = generations.map(|generation| {
         let state = if generation.closed { "closed" } else { "current" };
