@@ -25,6 +25,7 @@ mod region;
 mod replay;
 mod save;
 mod settle;
+mod snapshot;
 mod state;
 mod verify;
 mod views;

@@ -26,4 +26,6 @@ pub use graph::{
 pub use hasher::Hasher;
 pub use keyed_event::{KeyedEvent, key_events};
 pub use rules::{Normalizer, OnConflict, Rules, Secret, Tier, TypeRule};
-pub use snapshot::{SnapshotError, SnapshotHeader, SnapshotInfo, SnapshotSummary};
+pub use snapshot::{
+    SnapshotError, SnapshotHeader, SnapshotInfo, SnapshotSummary, check_snapshot, read_snapshot_header,
+};

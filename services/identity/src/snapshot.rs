@@ -21,7 +21,8 @@ mod writer;
 pub use error::SnapshotError;
 pub use header::{SnapshotHeader, SnapshotInfo, SnapshotSummary};
 pub(crate) use reader::FileReader;
-pub(crate) use writer::{FileWriter, SectionWriter};
+pub use reader::{check_snapshot, read_snapshot_header};
+pub(crate) use writer::FileWriter;
 
 /// The result of this module.
 pub(crate) type Result<T, E = SnapshotError> = std::result::Result<T, E>;
@@ -49,6 +50,7 @@ impl Section {
 
 #[cfg(test)]
 mod tests {
+    use super::writer::SectionWriter;
     use super::*;
 
     const ONE: Section = Section("one");
@@ -104,6 +106,8 @@ mod tests {
                 assert!(read(&damaged).is_err(), "bit {bit} of byte {at}");
             }
         }
+        assert!((0..file.len()).all(|at| check_snapshot(&file[..at]).is_err()));
+        assert_eq!(check_snapshot(&*file).unwrap().0, header());
         let mut longer = file;
         longer.push(0);
         let error = read(&longer).unwrap_err().to_string();

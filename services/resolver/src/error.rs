@@ -20,6 +20,9 @@ pub enum ResolverError {
         /// One line for every setting that differs.
         differences: Vec<String>,
     },
+    /// No snapshot can be used, and the log alone is not enough.
+    #[error(transparent)]
+    Snapshots(#[from] crate::snapshots::Error),
     /// The enrichment settings contradict themselves.
     #[error(transparent)]
     Enrich(#[from] enrich::EnrichError),

@@ -85,6 +85,7 @@ impl Health {
     pub(crate) fn report(&self) -> StatusReport {
         let obstacles = self.obstacles();
         let stats = self.graph.stats();
+        let (fingerprint, applied_offset) = self.graph.fingerprint_at();
         let total = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         StatusReport {
             ready: obstacles.is_empty(),
@@ -106,9 +107,9 @@ impl Health {
                 components: stats.components,
                 merges: stats.merges,
                 conflicts: stats.conflicts,
-                applied_offset: self.follower.applied(),
+                applied_offset,
                 log_lag: self.follower.lag(),
-                fingerprint: format!("{:032x}", self.graph.fingerprint()),
+                fingerprint: format!("{fingerprint:032x}"),
             },
         }
     }

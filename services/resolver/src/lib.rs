@@ -7,6 +7,7 @@ mod engine;
 mod window;
 mod dictionary;
 mod squash;
+pub mod snapshots;
 mod run;
 mod config;
 mod shutdown;
@@ -22,6 +23,7 @@ pub use error::{ResolverError, Result};
 pub use health::StatusReport;
 pub use run::{Settings, run};
 pub use shutdown::{Shutdown, Stopper};
+pub use snapshots::SnapshotConfig;
 
 use backoff::Backoff;
 use failpoint::failpoint;

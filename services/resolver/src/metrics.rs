@@ -37,6 +37,17 @@ pub(crate) mod name {
     pub(crate) const LOG_LAG: &str = "tributary_identity_log_lag_messages";
     /// Low 48 bits of the mapping's fingerprint: a number that a double holds exactly (ID-1).
     pub(crate) const FINGERPRINT: &str = "tributary_identity_fingerprint";
+    /// Snapshots by `outcome` (`written`, `published`, `failed`).
+    pub(crate) const SNAPSHOTS: &str = "tributary_identity_snapshots_total";
+    /// Snapshots that were passed over at the start because they are damaged or do not fit, by `kind` (`file`,
+    /// `published`).
+    pub(crate) const SNAPSHOTS_SKIPPED: &str = "tributary_identity_snapshots_skipped_total";
+    /// Log offset of the last snapshot that this process wrote.
+    pub(crate) const SNAPSHOT_OFFSET: &str = "tributary_identity_snapshot_log_offset";
+    /// Its size.
+    pub(crate) const SNAPSHOT_BYTES: &str = "tributary_identity_snapshot_bytes";
+    /// How long writing it took.
+    pub(crate) const SNAPSHOT_SECONDS: &str = "tributary_identity_snapshot_seconds";
     /// Attribution requests by `outcome` (`computed`, `no_conversion`, `forwarded`).
     pub(crate) const REQUESTS: &str = "tributary_attribution_requests_total";
     /// Keys whose rows the squash rewrote.

@@ -23,6 +23,7 @@ use crate::pipelines::decisions::Decisions;
 use crate::pipelines::events::Events;
 use crate::pipelines::identity::IdentityMap;
 use crate::pipelines::schema_table::SharedSchemas;
+use crate::snapshots::{Archive, Beginning, Directory, Keeper, SnapshotConfig, begin};
 use crate::squash::Squasher;
 use crate::{HttpConfig, ResolverConfig, ResolverError, Result, Shutdown, SquashConfig, failpoint, http};
 
@@ -40,6 +41,7 @@ pub struct Settings {
     pub attribution: attribute::AttributionConfig,
     pub resolver: ResolverConfig,
     pub squash: SquashConfig,
+    pub snapshots: SnapshotConfig,
     pub http: HttpConfig,
 }
 
@@ -50,6 +52,7 @@ pub struct Settings {
 pub async fn run(settings: Settings, shutdown: Shutdown) -> Result<()> {
     settings.resolver.check().map_err(ResolverError::Config)?;
     settings.squash.check().map_err(ResolverError::Config)?;
+    settings.snapshots.check().map_err(ResolverError::Config)?;
     store::set_failpoint_hook(failpoint);
     // Kafka and ClickHouse may be away for as long as they like; a stop is heard meanwhile.
     let parts = tokio::select! {
@@ -71,6 +74,7 @@ pub async fn run(settings: Settings, shutdown: Shutdown) -> Result<()> {
     if parts.settings.squash.enabled {
         tasks.spawn(parts.squasher().run());
     }
+    tasks.spawn(parts.keeper().run());
     let ended = parts.until_stopped(&mut pipelines).await;
     parts.follower.close().await;
     ended
@@ -97,6 +101,8 @@ struct Parts {
     owned: [Arc<AtomicUsize>; 3],
     stuck: Stuck,
     dictionary: DictionaryReloader,
+    snapshots: Directory,
+    archive: Archive,
 }
 
 /// Applies the log to the graph.
@@ -120,7 +126,7 @@ impl Parts {
         let names = topics.all().map(|topic| topic.name.as_str());
         let mut infos = until_answered("describing the topics", || admin.describe_topics(&names)).await?;
         Admin::require_log_append_time(&infos)?;
-        let [log_topic, requests_topic, dead_letters_topic, _snapshots_topic] = [6, 6, 6, 6].map(|at| infos.remove(at));
+        let [log_topic, requests_topic, dead_letters_topic, snapshots_topic] = [6, 6, 6, 6].map(|at| infos.remove(at));
         let store = Store::connect_patiently(&settings.clickhouse).await?;
         store.check().await?;
         for topic in &infos {
@@ -134,11 +140,15 @@ impl Parts {
             store.prepare_squash(settings.squash.method).await?;
         }
         let hasher = Arc::new(identity::Hasher::new(settings.identity.secret.as_bytes(), settings.identity.clone())?);
-        let graph = Arc::new(identity::Graph::new(Arc::clone(&hasher)));
         let log = LogProducer::new(&settings.kafka, &log_topic)?;
+        let snapshots = Directory::new(&settings.snapshots.dir, log_topic.id);
+        let archive = Archive::new(&settings.kafka, &admin, &log, &log_topic, &snapshots_topic)?;
+        let beginning = begin(&hasher, &snapshots, &archive, &log).await?;
+        beginning.report();
+        let Beginning { graph, from_offset, .. } = beginning;
         let rules = RulesEntry { hash: hasher.rules_hash(), rules_json: hasher.rules_json().to_owned() };
         let applier = Arc::new(Applier(Arc::clone(&graph)));
-        let follower = Follower::spawn(&settings.kafka, &log_topic, &log, applier, rules, 0).await?;
+        let follower = Follower::spawn(&settings.kafka, &log_topic, &log, applier, rules, from_offset).await?;
         Ok(Self {
             cluster_id: until_answered("asking for the cluster's id", || admin.cluster_id()).await?,
             cpu: Cpu::new(settings.resolver.cpu_slots()),
@@ -159,6 +169,8 @@ impl Parts {
             graph,
             log,
             follower,
+            snapshots,
+            archive,
         })
     }
 
@@ -166,6 +178,16 @@ impl Parts {
     fn check_rules(&self) -> Result<()> {
         let differences = self.hasher.difference_from(self.graph.hasher().rules_json());
         if differences.is_empty() { Ok(()) } else { Err(ResolverError::RulesDiffer { differences }) }
+    }
+
+    fn keeper(&self) -> Keeper {
+        Keeper {
+            config: self.settings.snapshots.clone(),
+            directory: self.snapshots.clone(),
+            archive: self.archive.clone(),
+            graph: Arc::clone(&self.graph),
+            owned: Arc::clone(&self.owned[1]),
+        }
     }
 
     /// Starts what runs beside the pipelines.

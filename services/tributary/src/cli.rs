@@ -4,7 +4,7 @@ mod identity;
 
 pub use identity::{
     EraseArgs, ExportArgs, GraphFormat, IdentityAction, IdentityCustomerArgs, MapFormat, OneArgs, OperatorArgs,
-    PairArgs, RulesAction, RulesApplyArgs, ShowArgs, SplitArgs, Target,
+    PairArgs, RulesAction, RulesApplyArgs, ShowArgs, SnapshotAction, SplitArgs, Target,
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};

@@ -14,6 +14,11 @@ pub(super) struct Journal {
 }
 
 impl Journal {
+    /// One that knows of no change up to a version: those are found by looking at every node.
+    pub(super) fn empty_since(version: u64) -> Self {
+        Journal { entries: VecDeque::new(), complete_since: version }
+    }
+
     pub(super) fn push(&mut self, version: u64, anchor: u32, capacity: usize) {
         if self.entries.len() >= capacity
             && let Some((dropped, _)) = self.entries.pop_front()

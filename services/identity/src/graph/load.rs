@@ -5,7 +5,7 @@ use schemas::Key;
 use std::io::Read;
 
 use super::arena::Arena;
-use super::edges::{Edges, NONE};
+use super::edges::{EdgeClass, Edges, NONE};
 use super::fingerprint::contribution;
 use super::nodes::Nodes;
 use super::pages::{Saved, u32_at};
@@ -20,7 +20,9 @@ const AHEAD: u32 = 24;
 pub(super) struct Loaded {
     pub(super) nodes: Nodes,
     pub(super) edges: Edges,
+    /// Without the closed ones.
     pub(super) active_edges: u64,
+    pub(super) dormant_edges: u64,
     pub(super) fingerprint: u128,
 }
 
@@ -44,7 +46,7 @@ pub(super) fn load<R: Read>(file: &mut FileReader<R>, header: &SnapshotHeader, t
     edges.loaded(edge_count, &free);
     let check = Check { nodes: &nodes, edges: &edges, types, log_offset: header.log_offset };
     // The index takes about as long as the checks, and either needs only what is read already.
-    let (fingerprint, active_edges) = std::thread::scope(|scope| {
+    let (fingerprint, [active_edges, dormant_edges]) = std::thread::scope(|scope| {
         let index = scope.spawn(|| nodes.index_all());
         let checked = check.nodes().and_then(|fingerprint| Ok((fingerprint, check.edges(&free)?)));
         let twice = |key: Key| SnapshotError::field(section::NODES.0, "a key", key, "one node with it");
@@ -62,7 +64,7 @@ pub(super) fn load<R: Read>(file: &mut FileReader<R>, header: &SnapshotHeader, t
             format!("{computed}, computed"),
         ));
     }
-    Ok(Loaded { nodes, edges, active_edges, fingerprint })
+    Ok(Loaded { nodes, edges, active_edges, dormant_edges, fingerprint })
 }
 
 fn arena<R: Read, T: Saved>(file: &mut FileReader<R>, name: Section, count: u32, arena: &Arena<T>) -> Result<()> {
@@ -181,15 +183,15 @@ impl Check<'_> {
         if word.version().is_some() { node } else { word.anchor() }
     }
 
-    /// Checks every edge that is kept; how many are active.
-    fn edges(&self, free: &[u32]) -> Result<u64> {
+    /// Checks every edge that is kept; how many are active and how many are not, without the closed ones.
+    fn edges(&self, free: &[u32]) -> Result<[u64; 2]> {
         let length = self.edges.len();
         let mut is_free = Marks::new(length);
         for number in free {
             is_free.mark(*number);
         }
         let mut pointed_to = [Marks::new(length), Marks::new(length)];
-        let mut active = 0;
+        let mut counts = [0, 0];
         for number in 0..length {
             if number + AHEAD < length {
                 let (_, next, ..) = self.edges.loaded_slot(number + AHEAD);
@@ -221,7 +223,8 @@ impl Check<'_> {
                     return failed("the next edge", u64::from(next), "one of the same end, once");
                 }
             }
-            active += u64::from(self.edges.get(number).active);
+            let edge = self.edges.get(number);
+            counts[usize::from(!edge.active)] += u64::from(edge.class != EdgeClass::Closed);
         }
         for node in 0..self.nodes.len() {
             let newest = self.nodes.newest_edge(node);
@@ -230,7 +233,7 @@ impl Check<'_> {
                 return Err(SnapshotError::field(section::NODES.0, field, newest, "an edge that is kept"));
             }
         }
-        Ok(active)
+        Ok(counts)
     }
 
     /// Checks that the later generations are all there, each after the one before.
@@ -260,7 +263,7 @@ impl Check<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::edges::{Edge, EdgeClass};
+    use super::super::edges::Edge;
     use super::super::save::Frozen;
     use super::*;
     use crate::snapshot::FileWriter;
@@ -390,17 +393,6 @@ mod tests {
         Ok(loaded)
     }
 
-    fn described(nodes: &Nodes, edges: &Edges) -> Vec<String> {
-        let describe = |node: u32| {
-            let own: Vec<_> = edges.of(nodes, node).map(|(number, other)| (number, other, edges.get(number))).collect();
-            let generations = nodes.generations(nodes.first_generation(node));
-            let (word, next, summary) = (nodes.word(node), nodes.next_member(node), nodes.summary(node));
-            assert_eq!(nodes.find(nodes.key(node)), Some(node));
-            format!("{word:?} {next} {summary:?} {own:?} {generations:?}")
-        };
-        (0..nodes.len()).map(describe).chain([format!("{:?}", edges.free_numbers())]).collect()
-    }
-
     #[test]
     fn what_is_loaded_is_what_was_saved_and_goes_on_alike() {
         for seed in 0..20 {
@@ -502,5 +494,36 @@ mod tests {
         // What may differ and still be a graph: summaries, flags, types, days, classes.
         println!("{refused} refused, {loaded} loaded");
         assert!(refused > loaded, "{refused} refused, {loaded} loaded");
+    }
+
+    /// Prints how long saving and loading take: `cargo test --release -p identity ten_million -- --ignored --nocapture`.
+    #[test]
+    #[ignore = "takes 2 GB and half a minute"]
+    fn ten_million_identifiers() {
+        let mut world = World::new(1, 10_000_000);
+        // Customers of three whose nodes are far from each other.
+        let number = |at: u64| (at * 7_368_787 % 10_000_000) as u32;
+        for offset in 0..3_333 {
+            world.offset = offset;
+            for customer in 1_000 * offset as u64..1_000 * (offset as u64 + 1) {
+                let [a, b, c] = [0, 1, 2].map(|at| number(3 * customer + at));
+                world.link(a, b);
+                world.link(a, c);
+            }
+            world.nodes.publish(offset);
+        }
+        let header = world.header();
+        let mut file = Vec::with_capacity(700 << 20);
+        for _ in 0..2 {
+            file.clear();
+            let start = std::time::Instant::now();
+            let frozen = Frozen::begin(&world.nodes, &world.edges, usize::MAX);
+            frozen.write(&RwLock::new(()), header.clone(), &[], &mut file).unwrap();
+            println!("{} bytes saved to memory in {:?}", file.len(), start.elapsed());
+            let start = std::time::Instant::now();
+            let loaded = load_whole(&file).unwrap();
+            println!("loaded from memory in {:?}", start.elapsed());
+            assert_eq!(loaded.nodes.len(), 10_000_000);
+        }
     }
 }

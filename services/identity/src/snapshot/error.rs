@@ -70,8 +70,8 @@ pub enum SnapshotError {
     #[error("section end: something follows, expected the end of the file")]
     TrailingBytes,
     /// The rules in the header cannot be used by this process.
-    #[error("the snapshot was made under other rules: {0}")]
-    Rules(String),
+    #[error("section header: rules_json: {0}")]
+    Rules(#[from] crate::Error),
     /// More changed while it was written than may be kept aside for it.
     #[error("the graph changed so much meanwhile that more than {most_bytes} bytes would have to be kept aside")]
     Overrun {

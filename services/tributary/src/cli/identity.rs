@@ -1,6 +1,7 @@
 //! `tributary identity …`
 
 use clap::{Args, Subcommand, ValueEnum};
+use std::path::PathBuf;
 use std::str::FromStr;
 use uuid::Uuid;
 
@@ -51,6 +52,37 @@ pub enum IdentityAction {
     },
     /// Print the whole map: every linked identifier, its customer, type and generation
     Export(ExportArgs),
+    /// Snapshots of the graph: what a start begins with, and what replaces the log's old part
+    Snapshot {
+        /// What to do with them
+        #[command(subcommand)]
+        action: SnapshotAction,
+    },
+}
+
+/// `tributary identity snapshot …`
+#[derive(Debug, Subcommand)]
+pub enum SnapshotAction {
+    /// Read the log to its end and write a snapshot of the graph into `snapshots.dir`
+    Write,
+    /// Put the newest file that can be used into Kafka, for processes that have none, and read it back
+    Publish {
+        /// Then delete the identity log below it, as far as ClickHouse has it
+        #[arg(long)]
+        truncate: bool,
+    },
+    /// Files of this machine and what is published, newest first
+    List {
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Load snapshots and say what is wrong with them; exit code 2 when anything is
+    Verify {
+        /// Files; without any, those in `snapshots.dir`
+        #[arg(value_name = "FILE")]
+        files: Vec<PathBuf>,
+    },
 }
 
 /// `tributary identity rules …`

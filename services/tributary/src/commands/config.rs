@@ -61,6 +61,7 @@ pub(super) fn contradictions(config: &Config) -> anyhow::Result<()> {
     hasher(config)?;
     enrich::Enricher::new(config.enrich.clone()).context("configuration section [enrich]")?;
     config.squash.check().map_err(anyhow::Error::msg)?;
+    config.snapshots.check().map_err(anyhow::Error::msg)?;
     config.resolver.check().map_err(anyhow::Error::msg)
 }
 
@@ -155,6 +156,7 @@ mod tests {
         refused("[limits]\nmax_payload_bytes = 0\n", "limits.max_payload_bytes");
         refused("[enrich.sessions]\ninactivity_minutes = 0\n", "inactivity_minutes");
         refused("[log]\nlevel = \"loud\"\n", "log.level");
+        refused("[snapshots]\ndir = \"\"\n", "snapshots.dir");
         refused("[squash]\nmax_keys = 0\n", "squash.max_keys");
         refused("[resolver]\ndictionary_reload_ms = 0\n", "resolver.dictionary_reload_ms");
         refused("[resolver]\nbatch_max_records = 0\n", "resolver.batch_max_records");

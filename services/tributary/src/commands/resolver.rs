@@ -44,6 +44,7 @@ fn settings(config: Config) -> Settings {
         attribution: config.attribution,
         resolver: config.resolver,
         squash: config.squash,
+        snapshots: config.snapshots,
         http: config.http,
     }
 }

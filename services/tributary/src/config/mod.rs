@@ -13,7 +13,7 @@ use attribute::AttributionConfig;
 use clap::ValueEnum;
 use enrich::EnrichConfig;
 use identity::Rules;
-use resolver::{HttpConfig, ResolverConfig, SquashConfig};
+use resolver::{HttpConfig, ResolverConfig, SnapshotConfig, SquashConfig};
 use schemas::conversions::ConversionDefinitions;
 use serde::{Deserialize, Serialize};
 use store::ClickHouseConfig;
@@ -43,6 +43,8 @@ pub struct Config {
     pub resolver: ResolverConfig,
     /// Whether stored rows are rewritten to carry the customer that is known now.
     pub squash: SquashConfig,
+    /// Snapshots of the identity graph.
+    pub snapshots: SnapshotConfig,
     /// Metrics and health.
     pub http: HttpConfig,
     /// Logs.

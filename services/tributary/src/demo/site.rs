@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 
+const SNAPSHOTS: &str = "snapshots";
+
 /// Kafka and ClickHouse in a folder of their own, on free ports, with nothing in them. Stopped when dropped, unless kept.
 pub struct Site {
     stack: Stack,
@@ -47,6 +49,8 @@ impl Site {
         let stack = Stack::new(options);
         stack.reset()?;
         remove_logs(&folder);
+        // Of logs that are gone.
+        let _ = fs::remove_dir_all(folder.join(SNAPSHOTS));
         let endpoints = stack.up()?;
         Ok(Self { stack, endpoints, folder, binary: binary.to_owned(), is_own, is_kept: false })
     }
@@ -69,6 +73,11 @@ impl Site {
     /// The folder of the stack; processes that are started here write their logs there.
     pub fn folder(&self) -> &Path {
         &self.folder
+    }
+
+    /// Where resolvers keep snapshots of the identity graph.
+    pub fn snapshots(&self) -> PathBuf {
+        self.folder.join(SNAPSHOTS)
     }
 
     /// Leaves the stack running when this is dropped.

@@ -34,10 +34,12 @@ impl Space {
         let text = format!(
             "# Written at every start; changes here are lost.\n\
              [kafka]\nbrokers = {:?}\ntopic_prefix = {topic_prefix:?}\ngroup_prefix = {:?}\n{kafka}\n\
-             [clickhouse]\nurl = {:?}\ndatabase = {database:?}\n\n{settings}",
+             [clickhouse]\nurl = {:?}\ndatabase = {database:?}\n\n\
+             [snapshots]\ndir = {:?}\n\n{settings}",
             endpoints.brokers,
             format!("{topic_prefix}tributary"),
             endpoints.clickhouse_url,
+            site.snapshots(),
         );
         fs::write(&file, text).map_err(|source| Error::Write { path: file.clone(), source })?;
         Self::open(&file).await

@@ -12,6 +12,7 @@ mod replica;
 mod report;
 mod rules;
 mod show;
+mod snapshot;
 mod tree;
 mod view;
 
@@ -28,6 +29,7 @@ pub(super) async fn run(config: Config, action: IdentityAction) -> anyhow::Resul
         IdentityAction::Fingerprint { json } => export::fingerprint(config, json).await,
         IdentityAction::Rules { action } => rules::run(config, action).await,
         IdentityAction::Export(args) => export::export(config, args.format).await,
+        IdentityAction::Snapshot { action } => snapshot::run(config, action).await,
         order => operator::run(config, order).await,
     }
 }

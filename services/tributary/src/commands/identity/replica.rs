@@ -4,17 +4,18 @@ use anyhow::{Context, bail};
 use identity::{Graph, Hasher};
 use indicatif::{ProgressBar, ProgressStyle};
 use parking_lot::Mutex;
+use resolver::snapshots::Beginning;
 use schemas::{Command, Key};
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
-use stream::{Admin, Follower, LogApplier, LogProducer};
+use stream::{Follower, LogApplier, LogProducer};
 
 use super::change::Change;
 use super::evidence::Told;
 use super::rules;
+use super::snapshot::Place;
 use crate::commands::config::hasher;
-use crate::commands::migrate::topics;
 use crate::config::Config;
 
 /// The graph, and the way to the log.
@@ -64,7 +65,7 @@ impl LogApplier for Applier {
 }
 
 impl Replica {
-    /// Reads the whole log. The command's rules are the log's; a configuration with others is told so.
+    /// Reads the log from the newest snapshot on. The command's rules are the log's; a configuration with others is told so.
     pub(super) async fn follow(config: &Config) -> anyhow::Result<Self> {
         let replica = Self::follow_whatever_the_rules(config).await?;
         let differences = rules::differences(config, &replica.graph)?;
@@ -79,14 +80,13 @@ impl Replica {
 
     /// The same for those who compare the rules themselves.
     pub(super) async fn follow_whatever_the_rules(config: &Config) -> anyhow::Result<Self> {
-        let graph = Arc::new(Graph::new(Arc::new(hasher(config)?)));
-        let admin = Admin::connect(&config.kafka)?;
-        let topic = admin.describe_topics(&[&topics(config).identity_log.name]).await?.remove(0);
-        let log = LogProducer::new(&config.kafka, &topic)?;
+        let place = Place::find(config).await?;
+        let Beginning { graph, from_offset, .. } = place.begin(&Arc::new(hasher(config)?)).await?;
+        let Place { log_topic: topic, log, .. } = place;
         let applier =
             Arc::new(Applier { graph: Arc::clone(&graph), watched: Mutex::default(), told: Mutex::default() });
         let observing: Arc<dyn LogApplier> = Arc::clone(&applier) as _;
-        let follower = Follower::observe(&config.kafka, &topic, &log, observing, 0).await?;
+        let follower = Follower::observe(&config.kafka, &topic, &log, observing, from_offset).await?;
         let replica = Replica { graph, applier, follower, log };
         replica.catch_up().await?;
         Ok(replica)
