@@ -130,9 +130,9 @@ fn going_on_from_a_snapshot_is_going_on() {
 
 #[test]
 fn a_snapshot_that_is_written_while_messages_are_applied_is_of_one_offset() {
-    for seed in 0..4 {
-        let (hasher, messages) = (hasher(), 30_000);
-        let log = random_log(&hasher, seed, messages, 20_000);
+    for seed in 0..2 {
+        let (hasher, messages) = (hasher(), 12_000);
+        let log = random_log(&hasher, seed, messages, 8_000);
         let (graph, alone) = (Graph::new(Arc::clone(&hasher)), Graph::new(Arc::clone(&hasher)));
         let fingerprints: Vec<u128> = log
             .iter()

@@ -7,6 +7,8 @@
 //! looks there cannot find a wrong node, because it compares keys, but may miss the right one; so one that finds nothing
 //! looks whether the directory still says the same, and else asks again.
 
+mod fill;
+
 use parking_lot::Mutex;
 use schemas::Key;
 use std::sync::OnceLock;
@@ -361,32 +363,6 @@ impl Index {
         }
         self.directories[depth + 1].get_or_init(|| new);
         self.depth.store(depth as u32 + 1, Release);
-    }
-
-    /// Adds the nodes `0..length` to an empty index at once: sorted by the front of their hashes, so that a block is filled
-    /// while it is near. A key that stands twice is an error.
-    pub(super) fn fill(&self, length: u32, key_of: impl Fn(u32) -> Key) -> Result<(), Key> {
-        const BITS: u32 = 14;
-        let mut starts = vec![0u32; (1 << BITS) + 1];
-        (0..length).for_each(|number| starts[Hash::of(key_of(number)).prefix(BITS) + 1] += 1);
-        for prefix in 0..1 << BITS {
-            starts[prefix + 1] += starts[prefix];
-        }
-        // Counting sort: `starts[p]` becomes the end of prefix `p`.
-        let mut sorted = vec![0; length as usize];
-        for number in 0..length {
-            let start = &mut starts[Hash::of(key_of(number)).prefix(BITS)];
-            sorted[*start as usize] = number;
-            *start += 1;
-        }
-        for number in sorted {
-            let key = key_of(number);
-            if self.find(key, &key_of).is_some() {
-                return Err(key);
-            }
-            self.insert(key, number, |_| {}, &key_of);
-        }
-        Ok(())
     }
 
     /// Bytes held.

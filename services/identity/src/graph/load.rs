@@ -1,7 +1,6 @@
 //! Reading a snapshot. Everything is checked that the graph relies on: whatever a file says, nothing that is loaded
 //! makes a later walk leave its bounds or go on for ever.
 
-use schemas::Key;
 use std::io::Read;
 
 use super::arena::Arena;
@@ -37,23 +36,16 @@ pub(super) fn load<R: Read>(file: &mut FileReader<R>, header: &SnapshotHeader, t
     };
     let (node_count, edge_count) = (count("identifiers", header.identifiers)?, count("edges", header.edges)?);
     arena(file, section::NODES, node_count, nodes.arena())?;
-    arena(file, section::SUMMARIES, node_count, nodes.summaries())?;
-    arena(file, section::EDGES, edge_count, edges.arena())?;
-    let free = numbers(file, section::FREE, edge_count)?;
-    let generations = pairs(file, section::GENERATIONS, node_count)?;
-    check_ascending(section::FREE, &free)?;
     nodes.loaded(node_count, header.log_offset, &[]);
-    edges.loaded(edge_count, &free);
-    let check = Check { nodes: &nodes, edges: &edges, types, log_offset: header.log_offset };
-    // The index takes about as long as the checks, and either needs only what is read already.
-    let (fingerprint, [active_edges, dormant_edges]) = std::thread::scope(|scope| {
+    // The index takes about as long as all the rest and needs only the keys.
+    let (rest, indexed) = std::thread::scope(|scope| {
         let index = scope.spawn(|| nodes.index_all());
-        let checked = check.nodes().and_then(|fingerprint| Ok((fingerprint, check.edges(&free)?)));
-        let twice = |key: Key| SnapshotError::field(section::NODES.0, "a key", key, "one node with it");
-        index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(twice)?;
-        checked
-    })?;
-    check.generations(&generations)?;
+        let check = Check { nodes: &nodes, edges: &edges, types, log_offset: header.log_offset };
+        let rest = check.rest(file, edge_count);
+        (rest, index.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    });
+    let Rest { generations, fingerprint, edge_counts: [active_edges, dormant_edges] } = rest?;
+    indexed.map_err(|key| SnapshotError::field(section::NODES.0, "a key", key, "one node with it"))?;
     nodes.loaded(node_count, header.log_offset, &generations);
     let computed = format!("{fingerprint:032x}");
     if computed != header.fingerprint {
@@ -130,6 +122,14 @@ impl Marks {
     }
 }
 
+/// What follows the nodes.
+struct Rest {
+    generations: Vec<(u32, u32)>,
+    fingerprint: u128,
+    /// Active and dormant, without the closed ones.
+    edge_counts: [u64; 2],
+}
+
 struct Check<'a> {
     nodes: &'a Nodes,
     edges: &'a Edges,
@@ -138,6 +138,21 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
+    /// Reads what follows the nodes and checks everything.
+    fn rest<R: Read>(&self, file: &mut FileReader<R>, edge_count: u32) -> Result<Rest> {
+        let node_count = self.nodes.len();
+        arena(file, section::SUMMARIES, node_count, self.nodes.summaries())?;
+        arena(file, section::EDGES, edge_count, self.edges.arena())?;
+        let free = numbers(file, section::FREE, edge_count)?;
+        let generations = pairs(file, section::GENERATIONS, node_count)?;
+        check_ascending(section::FREE, &free)?;
+        self.edges.loaded(edge_count, &free);
+        let fingerprint = self.nodes()?;
+        let edge_counts = self.edges(&free)?;
+        self.generations(&generations)?;
+        Ok(Rest { generations, fingerprint, edge_counts })
+    }
+
     /// Checks every node; the fingerprint.
     fn nodes(&self) -> Result<u128> {
         let (nodes, length) = (self.nodes, self.nodes.len());
@@ -268,6 +283,7 @@ mod tests {
     use super::*;
     use crate::snapshot::FileWriter;
     use parking_lot::RwLock;
+    use schemas::Key;
     use std::io::{self, Write};
     use std::rc::Rc;
 
