@@ -207,6 +207,7 @@ impl Parts {
         http::serve(&self.settings.http, prometheus, Arc::clone(&health), self.shutdown.clone()).await?;
         tasks.spawn(refresh_gauges(health));
         tasks.spawn(self.refresh_lag());
+        tasks.spawn(self.forget_conflicts());
         let least = Duration::from_millis(self.settings.resolver.dictionary_reload_ms);
         let (dictionary, store) = (self.dictionary.clone(), self.store.clone());
         tasks.spawn(async move { dictionary.run(|| store.reload_dictionary(), least).await });
@@ -337,6 +338,21 @@ impl Parts {
             tracing::warn!("batches in flight did not end in time: the next process replays them");
             Ok(())
         })
+    }
+
+    /// Conflicts that are rows of ClickHouse, whoever wrote them, need not be remembered.
+    fn forget_conflicts(&self) -> impl Future<Output = ()> + Send + 'static {
+        let (admin, graph) = (self.admin.clone(), Arc::clone(&self.graph));
+        let (group, log) = (self.settings.kafka.group(IdentityMap::NAME), Arc::clone(&self.log_topic.name));
+        async move {
+            loop {
+                tokio::time::sleep(Duration::from_secs(60)).await;
+                if let Ok(committed) = admin.committed(&group, &log, 1).await {
+                    let written = committed.into_iter().flatten().map(|committed| committed.offset).next();
+                    written.into_iter().for_each(|offset| graph.forget_conflicts(offset));
+                }
+            }
+        }
     }
 
     /// Keeps the gauges of what waits in Kafka up to date.

@@ -2,6 +2,7 @@
 
 use anyhow::Context;
 use comfy_table::{ContentArrangement, Row, Table};
+use identity::generation_key;
 use schemas::Key;
 use serde::Serialize;
 use serde_json::{Map, Value};
@@ -13,6 +14,12 @@ use super::config::hasher;
 use super::sql::width;
 use crate::cli::CustomerArgs;
 use crate::config::Config;
+
+/// Generations of an identifier that are looked for: what it was before it changed hands is another customer's past.
+const GENERATIONS: u8 = 8;
+
+/// Between a type and the number of its identifier's generation.
+const GENERATION: &str = ", generation ";
 
 /// A row of an answer.
 type Record = Map<String, Value>;
@@ -61,7 +68,8 @@ struct Candidate {
 }
 
 fn tried(candidates: &[Candidate]) -> String {
-    let kinds: Vec<&str> = candidates.iter().map(|candidate| candidate.kind.as_str()).collect();
+    let firsts = candidates.iter().filter(|candidate| !candidate.kind.contains(GENERATION));
+    let kinds: Vec<&str> = firsts.map(|candidate| candidate.kind.as_str()).collect();
     if kinds.is_empty() { "it is no usable identifier".to_owned() } else { format!("tried as {}", kinds.join(", ")) }
 }
 
@@ -74,9 +82,13 @@ fn candidates(config: &Config, args: &CustomerArgs) -> anyhow::Result<Vec<Candid
     }
     let wanted = names.iter().filter(|name| args.kind.as_deref().is_none_or(|kind| kind == **name));
     let mut candidates: Vec<Candidate> = wanted
-        .filter_map(|name| {
-            let found = hasher.key(name, &args.value)?;
-            Some(Candidate { kind: (*name).to_owned(), key: found.key })
+        .filter_map(|name| Some((name, hasher.key(name, &args.value)?.key)))
+        .flat_map(|(name, key)| {
+            let later = (1..=GENERATIONS).map(move |generation| Candidate {
+                kind: format!("{name}{GENERATION}{generation}"),
+                key: generation_key(key, generation),
+            });
+            std::iter::once(Candidate { kind: (*name).to_owned(), key }).chain(later)
         })
         .collect();
     if let (None, Ok(id)) = (&args.kind, Uuid::parse_str(args.value.trim())) {
@@ -277,7 +289,9 @@ mod tests {
         let found = candidates(&config, &args("Ann@Example.com", None)).unwrap();
         assert!(found.iter().any(|candidate| candidate.kind == "email"));
         let only = candidates(&config, &args("ann@example.com", Some("email"))).unwrap();
-        assert_eq!(only.len(), 1);
+        assert_eq!(only.iter().filter(|candidate| candidate.kind == "email").count(), 1);
+        assert!(only.iter().all(|candidate| candidate.kind.starts_with("email")), "and what it became");
+        assert_eq!(tried(&only), "tried as email");
         assert!(found.iter().any(|candidate| candidate.key == only[0].key), "spelling does not matter");
         let id = candidates(&config, &args("00000000-0000-0000-0000-0000000000ff", None)).unwrap();
         assert!(id.iter().any(|candidate| candidate.kind == "customer id" && candidate.key == Key(255)));

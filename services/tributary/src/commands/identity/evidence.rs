@@ -1,8 +1,8 @@
 //! Where edges come from: the records, as ClickHouse remembers them by log offset and pair.
 
 use anyhow::Context;
-use identity::{EdgeView, generation_key};
-use schemas::{Command, Key};
+use identity::{Conflict, EdgeView, Hasher, generation_key};
+use schemas::{Command, Identifier, Key};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Offsets in one query.
 const OFFSETS_PER_QUERY: usize = 2_000;
+
+/// Keys in one query.
+const KEYS_PER_QUERY: usize = 2_000;
 
 /// Generations of an identifier that are tried; more are in no log but a test's.
 const GENERATIONS: u8 = 32;
@@ -68,6 +71,41 @@ impl Told {
     }
 }
 
+/// What a rule decided, as `identity_conflicts` has it.
+#[derive(Debug, Deserialize)]
+struct ConflictRow {
+    log_offset: String,
+    kind: String,
+    rule: String,
+    key_a: uuid::Uuid,
+    type_a: String,
+    key_b: uuid::Uuid,
+    type_b: String,
+}
+
+/// What a rule decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Decision {
+    pub(super) log_offset: i64,
+    /// `refused`, `shared`, `moved` or `retired`.
+    pub(super) kind: String,
+    pub(super) rule: String,
+    pub(super) a: Identifier,
+    pub(super) b: Identifier,
+}
+
+impl From<&Conflict> for Decision {
+    fn from(conflict: &Conflict) -> Self {
+        Decision {
+            log_offset: conflict.log_offset,
+            kind: conflict.kind.as_str().to_owned(),
+            rule: conflict.rule.as_str().to_owned(),
+            a: conflict.a,
+            b: conflict.b,
+        }
+    }
+}
+
 /// A pair as it was logged.
 #[derive(Debug)]
 struct Logged {
@@ -83,15 +121,32 @@ pub(super) struct Evidences {
     pub(super) missing: Option<String>,
     /// What operators said of the identifiers asked about.
     pub(super) told: Vec<Told>,
+    /// What rules decided about them and about the edges that were refused.
+    pub(super) decisions: Vec<Decision>,
+}
+
+/// What is asked about.
+pub(super) struct Question<'a> {
+    pub(super) edges: &'a [EdgeView],
+    /// The identifiers, by their first keys.
+    pub(super) identifiers: &'a [Key],
+    /// All keys of the identifiers.
+    pub(super) keys: &'a [Key],
+    pub(super) hasher: &'a Hasher,
 }
 
 impl Evidences {
     /// Asks for the edges' records, and for what operators said of these identifiers beside what was read in the log.
     /// Never fails: an explanation without the records' names is better than none.
-    pub(super) async fn load(config: &Config, edges: &[EdgeView], identifiers: &[Key], mut read: Vec<Told>) -> Self {
+    pub(super) async fn load(config: &Config, question: Question<'_>, mut read: Vec<Told>) -> Self {
+        let edges = question.edges;
         let load = async {
             let store = Store::connect(&config.clickhouse).await?;
-            let mut evidences = Evidences { told: told(&store, identifiers).await?, ..Evidences::default() };
+            let mut evidences = Evidences {
+                told: told(&store, question.identifiers).await?,
+                decisions: decisions(&store, &question).await?,
+                ..Evidences::default()
+            };
             let offsets: Vec<i64> =
                 edges.iter().map(|edge| edge.log_offset).collect::<BTreeSet<_>>().into_iter().collect();
             for offsets in offsets.chunks(OFFSETS_PER_QUERY) {
@@ -152,6 +207,25 @@ async fn told(store: &Store, identifiers: &[Key]) -> anyhow::Result<Vec<Told>> {
                FROM identity_commands FINAL WHERE key_a IN {keys:Array(UUID)} OR key_b IN {keys:Array(UUID)} \
                ORDER BY log_offset, ordinal";
     rows(store, sql, &[("keys", &format!("[{}]", list.join(",")))]).await
+}
+
+async fn decisions(store: &Store, question: &Question<'_>) -> anyhow::Result<Vec<Decision>> {
+    let dormant = question.edges.iter().filter(|edge| !edge.active).flat_map(|edge| [edge.a.key, edge.b.key]);
+    let keys: BTreeSet<Key> = dormant.chain(question.keys.iter().copied()).take(KEYS_PER_QUERY).collect();
+    let list: Vec<String> = keys.iter().map(|key| format!("'{key}'")).collect();
+    let sql = "SELECT toString(log_offset) AS log_offset, kind, rule, key_a, type_a, key_b, type_b \
+               FROM identity_conflicts FINAL WHERE key_a IN {keys:Array(UUID)} OR key_b IN {keys:Array(UUID)} \
+               ORDER BY log_offset, ordinal";
+    let found: Vec<ConflictRow> = rows(store, sql, &[("keys", &format!("[{}]", list.join(",")))]).await?;
+    let identifier = |kind: &str, key: uuid::Uuid| Identifier {
+        kind: question.hasher.rules().type_index(kind).unwrap_or(u8::MAX),
+        key: Key(key.as_u128()),
+    };
+    let decision = |row: ConflictRow| {
+        let (a, b) = (identifier(&row.type_a, row.key_a), identifier(&row.type_b, row.key_b));
+        Ok(Decision { log_offset: row.log_offset.parse()?, kind: row.kind, rule: row.rule, a, b })
+    };
+    found.into_iter().map(decision).collect()
 }
 
 async fn rows<T: for<'a> Deserialize<'a>>(store: &Store, sql: &str, params: &[(&str, &str)]) -> anyhow::Result<Vec<T>> {

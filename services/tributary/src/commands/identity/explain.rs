@@ -1,11 +1,11 @@
 //! Why two identifiers are one customer, or are not: from the graph's edges.
 
-use identity::{Component, Conflict, ConflictKind, EdgeView, Graph, IdentifierView};
+use identity::{Component, EdgeView, Graph, IdentifierView};
 use schemas::{Identifier, Key};
 use serde::Serialize;
 use std::collections::{HashMap, HashSet, VecDeque};
 
-use super::evidence::{Evidence, Evidences, Told};
+use super::evidence::{Decision, Evidence, Evidences, Told};
 use super::names::{Key16, Named, Names};
 use super::view;
 
@@ -63,8 +63,8 @@ pub(super) struct Generation {
 /// What a rule did to an identifier.
 #[derive(Debug, Serialize)]
 pub(super) struct Event {
-    pub(super) kind: &'static str,
-    pub(super) rule: &'static str,
+    pub(super) kind: String,
+    pub(super) rule: String,
     /// The identifier that it was about, and the one that brought it about.
     pub(super) a: Named,
     pub(super) b: Named,
@@ -110,8 +110,8 @@ impl Facts {
 
 impl Explanation {
     pub(super) fn new(graph: &Graph, names: &Names, facts: &Facts, and: Option<&Facts>, evidences: &Evidences) -> Self {
-        let conflicts = graph.conflicts_in(0..=graph.applied());
-        let refusals = Refusals::of(&conflicts, &facts.edges);
+        let decisions = decisions(graph, evidences);
+        let refusals = Refusals::of(&decisions, &facts.edges);
         let printed = |edge: &EdgeView| Edge {
             a: names.of(edge.a),
             b: names.of(edge.b),
@@ -149,7 +149,7 @@ impl Explanation {
             identifiers: identifiers(facts, names),
             edges: active.iter().map(printed).collect(),
             dormant: dormant.iter().filter(of_subject).map(printed).collect(),
-            events: events(&conflicts, &view::keys_of(graph, facts.identifier), names),
+            events: events(&decisions, &view::keys_of(graph, facts.identifier), names),
             told: evidences.told.clone(),
             without_records: evidences.missing.clone(),
         }
@@ -162,18 +162,27 @@ fn identifiers(facts: &Facts, names: &Names) -> Vec<Named> {
     std::iter::once(&anchor).chain(others).map(|member| names.of(*member)).collect()
 }
 
-fn events(conflicts: &[Conflict], keys: &[Key], names: &Names) -> Vec<Event> {
-    let about = |conflict: &&Conflict| {
-        conflict.kind != ConflictKind::Refused && [conflict.a.key, conflict.b.key].iter().any(|key| keys.contains(key))
+/// What the graph remembers of its rules' decisions, and ClickHouse of older ones; oldest first.
+fn decisions(graph: &Graph, evidences: &Evidences) -> Vec<Decision> {
+    let mut decisions: Vec<Decision> = graph.conflicts_in(0..=graph.applied()).iter().map(Decision::from).collect();
+    let oldest = decisions.first().map_or(i64::MAX, |decision| decision.log_offset);
+    decisions.extend(evidences.decisions.iter().filter(|decision| decision.log_offset < oldest).cloned());
+    decisions.sort_by_key(|decision| decision.log_offset);
+    decisions
+}
+
+fn events(decisions: &[Decision], keys: &[Key], names: &Names) -> Vec<Event> {
+    let about = |decision: &&Decision| {
+        decision.kind != "refused" && [decision.a.key, decision.b.key].iter().any(|key| keys.contains(key))
     };
-    let event = |conflict: &Conflict| Event {
-        kind: conflict.kind.as_str(),
-        rule: conflict.rule.as_str(),
-        a: names.of(conflict.a),
-        b: names.of(conflict.b),
-        log_offset: conflict.log_offset,
+    let event = |decision: &Decision| Event {
+        kind: decision.kind.clone(),
+        rule: decision.rule.clone(),
+        a: names.of(decision.a),
+        b: names.of(decision.b),
+        log_offset: decision.log_offset,
     };
-    conflicts.iter().filter(about).map(event).collect()
+    decisions.iter().filter(about).map(event).collect()
 }
 
 fn generations(graph: &Graph, facts: &Facts) -> Vec<Generation> {
@@ -230,29 +239,27 @@ fn walk_back(came_by: &HashMap<Key, &EdgeView>, from: Key, to: Key) -> Vec<(Edge
 }
 
 /// Why dormant edges are dormant, as the graph remembers.
-struct Refusals(Vec<Conflict>);
+struct Refusals(Vec<Decision>);
 
 impl Refusals {
-    fn of(conflicts: &[Conflict], edges: &[EdgeView]) -> Self {
+    fn of(decisions: &[Decision], edges: &[EdgeView]) -> Self {
         let dormant: HashSet<(Key, Key)> = edges.iter().filter(|edge| !edge.active).map(ends).collect();
-        let of_these = |conflict: &&Conflict| {
-            let (a, b) = (conflict.a.key, conflict.b.key);
-            dormant.contains(&(a.min(b), a.max(b)))
-        };
-        Refusals(conflicts.iter().filter(of_these).copied().collect())
+        let of_these = |decision: &&Decision| dormant.contains(&pair(decision));
+        Refusals(decisions.iter().filter(of_these).cloned().collect())
     }
 
     fn reason(&self, edge: &EdgeView) -> String {
-        let of_edge = |conflict: &&Conflict| {
-            let (a, b) = (conflict.a.key, conflict.b.key);
-            (a.min(b), a.max(b)) == ends(edge)
-        };
-        match self.0.iter().rev().find(of_edge) {
-            Some(conflict) => format!("{}, at log offset {}", conflict.rule.as_str(), conflict.log_offset),
+        match self.0.iter().rev().find(|decision| pair(decision) == ends(edge)) {
+            Some(decision) => format!("{}, at log offset {}", decision.rule, decision.log_offset),
             None if edge.held => "set aside until a merge of the pair".to_owned(),
             None => "a rule that is no longer remembered".to_owned(),
         }
     }
+}
+
+fn pair(decision: &Decision) -> (Key, Key) {
+    let (a, b) = (decision.a.key, decision.b.key);
+    (a.min(b), a.max(b))
 }
 
 fn ends(edge: &EdgeView) -> (Key, Key) {

@@ -5,11 +5,11 @@ use schemas::Key;
 use std::io::Write;
 use std::process::ExitCode;
 
-use super::evidence::Evidences;
+use super::evidence::{Evidences, Question};
 use super::explain::{Explanation, Facts};
 use super::names::Names;
 use super::replica::Replica;
-use super::{dot, tree};
+use super::{dot, tree, view};
 use crate::cli::{GraphFormat, IdentityCustomerArgs, ShowArgs, Target};
 use crate::config::Config;
 
@@ -45,7 +45,11 @@ async fn explain(
     ensure!(format.limit > 0, "--limit is 0, expected at least 1");
     let edges: Vec<_> = facts.edges.iter().chain(and.into_iter().flat_map(|and| &and.edges)).copied().collect();
     let asked: Vec<Key> = std::iter::once(facts).chain(and).map(|facts| facts.identifier.key).collect();
-    let evidences = Evidences::load(config, &edges, &asked, replica.told(&asked)).await;
+    let hasher = replica.hasher();
+    let keys: Vec<Key> =
+        std::iter::once(facts).chain(and).flat_map(|facts| view::keys_of(&replica.graph, facts.identifier)).collect();
+    let question = Question { edges: &edges, identifiers: &asked, keys: &keys, hasher: &hasher };
+    let evidences = Evidences::load(config, question, replica.told(&asked)).await;
     let explanation = Explanation::new(&replica.graph, names, facts, and, &evidences);
     let mut out = std::io::stdout().lock();
     if format.json {

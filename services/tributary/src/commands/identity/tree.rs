@@ -171,3 +171,61 @@ fn section(title: &str, lines: impl Iterator<Item = String>, limit: usize) -> St
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::evidence::Evidence;
+    use super::*;
+    use schemas::Key;
+
+    fn named(kind: &str, key: u128, value: Option<&str>) -> Named {
+        Named { kind: kind.to_owned(), key: Key16(Key(key << 96)), value: value.map(str::to_owned) }
+    }
+
+    fn edge(a: &Named, b: &Named, class: &'static str, log_offset: i64, source: Option<&str>) -> Edge {
+        let evidence = source.map(|source| Evidence {
+            source: source.to_owned(),
+            event_id: if source == "operator" { String::new() } else { "e-1".to_owned() },
+            event_time: "2026-10-01 09:00:00.000".to_owned(),
+            note: if source == "operator" { "jo: ticket 812".to_owned() } else { String::new() },
+        });
+        Edge { a: a.clone(), b: b.clone(), class, log_offset, refused_by: None, evidence }
+    }
+
+    #[test]
+    fn a_ladder_and_a_tree() {
+        let user = named("user_id", 0x41, None);
+        let other = named("user_id", 0x42, None);
+        let email = named("email", 0xe, Some("jane@example.com"));
+        let device = named("anonymous_id", 0xd, None);
+        let edges = [
+            edge(&user, &email, "contact", 1, Some("form")),
+            edge(&user, &other, "forced", 7, Some("operator")),
+            edge(&other, &device, "device", 3, None),
+        ];
+        let refused = Edge { refused_by: Some("max_per_customer, at log offset 4".to_owned()), ..edges[0].clone() };
+        let turned = Edge { a: other.clone(), b: user.clone(), ..edges[1].clone() };
+        let explanation = Explanation {
+            identifier: device.clone(),
+            customer_id: user.key,
+            changed_at: Some(7),
+            log_offset: 9,
+            generations: Vec::new(),
+            shared: false,
+            suppressed: false,
+            erased_at_ms: Some(0),
+            vetoes: vec![named("user_id", 0x43, None)],
+            to: email.clone(),
+            same_customer: true,
+            path: vec![Edge { a: device.clone(), b: other.clone(), ..edges[2].clone() }, turned, edges[0].clone()],
+            identifiers: vec![user, other, email, device],
+            edges: edges.to_vec(),
+            dormant: vec![refused],
+            events: Vec::new(),
+            told: Vec::new(),
+            without_records: Some("clickhouse is away".to_owned()),
+        };
+        insta::assert_snapshot!(render(&explanation, 50));
+        assert!(render(&explanation, 2).contains("… and 2 more (--limit)"));
+    }
+}
