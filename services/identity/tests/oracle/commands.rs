@@ -1,11 +1,10 @@
 //! R1, R3, R5, R8 and R9: what each command of the log does.
 
-use super::SECRET;
+use super::hasher_of;
 use super::model::{Class, Kept, Oracle, Place, Row, day_of, ordered};
 use identity::{ConflictKind, ConflictRule, Hasher, OnConflict, Rules, Tier};
 use schemas::{Command, Identifier, Key};
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
 impl Oracle {
     /// One message of the log; gives its conflict rows.
@@ -201,7 +200,7 @@ impl Oracle {
         }
         let json: serde_json::Value = serde_json::from_str(rules_json).unwrap();
         let rules: Rules = serde_json::from_value(json["rules"].clone()).unwrap();
-        let old = std::mem::replace(&mut self.hasher, Arc::new(Hasher::new(SECRET, rules).unwrap()));
+        let old = std::mem::replace(&mut self.hasher, hasher_of(rules));
         self.share_the_newly_blocked(&old);
         for index in 0..self.edges.len() {
             let [a, b] = self.edges[index].ends;

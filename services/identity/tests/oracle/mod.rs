@@ -21,7 +21,7 @@ use schemas::{
     Command, Edge, Event, IdentifiedEvent, Identifier, Key, LinkProvenance, Page, Position, RawIdentifier, Source, Utm,
 };
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub const SECRET: &[u8] = b"a secret for tests";
 
@@ -39,7 +39,7 @@ pub struct World {
     pub oracle: Oracle,
     pub hasher: Arc<Hasher>,
     /// Makes keys of names whatever the rules have become.
-    names: Hasher,
+    names: Arc<Hasher>,
     /// Every conflict row so far, as the oracle has them.
     pub rows: Vec<Row>,
     /// Append time of the next message.
@@ -49,12 +49,12 @@ pub struct World {
 
 impl World {
     pub fn new(rules: Rules) -> Self {
-        let hasher = Arc::new(Hasher::new(SECRET, rules).unwrap());
+        let hasher = hasher_of(rules);
         World {
             graph: Graph::with_journal_capacity(hasher.clone(), JOURNAL),
             oracle: Oracle::new(hasher.clone()),
             hasher,
-            names: Hasher::new(SECRET, Rules::default()).unwrap(),
+            names: hasher_of(Rules::default()),
             rows: Vec::new(),
             now_ms: FIRST_DAY * DAY_MS,
             next_offset: 0,
@@ -139,16 +139,6 @@ impl World {
         identified
     }
 
-    /// The same for the graph alone, without a word of the oracle's: for tests that need many logs.
-    pub fn record_unchecked(&mut self, names: &str) {
-        let commands = self.graph.missing_links(&[self.keyed(names)]);
-        if !commands.is_empty() {
-            self.graph.apply(self.next_offset, self.now_ms, &commands).unwrap();
-            self.next_offset += 1;
-            self.now_ms += 1000;
-        }
-    }
-
     /// A record that happens now, its identifiers sorted as the hasher sorts them.
     pub fn keyed(&self, names: &str) -> KeyedEvent {
         self.keyed_at(names, self.now_ms)
@@ -204,12 +194,9 @@ impl World {
 
     /// The customers as sets of names, of the identifiers as they are now.
     pub fn partition<'a>(&self, names: &[&'a str]) -> BTreeSet<Vec<&'a str>> {
-        by_customer(names, |name| self.customer(name))
-    }
-
-    /// The same as the graph says.
-    pub fn partition_of_the_graph<'a>(&self, names: &[&'a str]) -> BTreeSet<Vec<&'a str>> {
-        by_customer(names, |name| self.graph.resolve(self.id(name).key).customer_id)
+        let mut customers: BTreeMap<Key, Vec<&str>> = BTreeMap::new();
+        names.iter().for_each(|name| customers.entry(self.customer(name)).or_default().push(name));
+        customers.into_values().collect()
     }
 
     /// Asserts that these are the customers: each line one customer's identifiers.
@@ -269,19 +256,27 @@ impl World {
     }
 }
 
-fn by_customer<'a>(names: &[&'a str], customer: impl Fn(&str) -> Key) -> BTreeSet<Vec<&'a str>> {
-    let mut customers: BTreeMap<Key, Vec<&str>> = BTreeMap::new();
-    names.iter().for_each(|name| customers.entry(customer(name)).or_default().push(name));
-    customers.into_values().collect()
-}
-
 /// The value that stands behind a name, so that none is a placeholder.
 pub fn salted(kind: &str, value: &str) -> String {
     format!("{kind}-{value}-salted")
 }
 
+/// The hasher of some rules. Making one takes longer than many a test's log.
+pub fn hasher_of(rules: Rules) -> Arc<Hasher> {
+    static MADE: Mutex<Vec<Arc<Hasher>>> = Mutex::new(Vec::new());
+    let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(known) = made.iter().find(|hasher| *hasher.rules() == rules) {
+        return known.clone();
+    }
+    if made.len() > 50 {
+        made.clear();
+    }
+    made.push(Arc::new(Hasher::new(SECRET, rules).unwrap()));
+    made[made.len() - 1].clone()
+}
+
 pub fn rules_command(rules: Rules) -> Command {
-    let hasher = Hasher::new(SECRET, rules).unwrap();
+    let hasher = hasher_of(rules);
     Command::Rules { hash: hasher.rules_hash(), rules_json: hasher.rules_json().to_owned() }
 }
 
