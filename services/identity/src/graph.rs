@@ -23,6 +23,8 @@ mod pages;
 mod read;
 mod region;
 mod replay;
+#[cfg(test)]
+mod rule_tests;
 mod save;
 mod settle;
 mod snapshot;

@@ -69,7 +69,11 @@ fn a_shared_identifier_is_no_hub_and_the_last_resort() {
     world.record("anonymous_id:a user_id:two");
     let shared = world.id("anonymous_id:a").key;
     let alone = world.record("anonymous_id:a");
-    assert_eq!((alone.identity_key, alone.customer_id, alone.generation), (shared, shared, 0));
+    // What it was while one person used it stays with that person.
+    let present = identity::generation_key(shared, 1);
+    assert_eq!((alone.identity_key, alone.customer_id, alone.generation), (present, present, 1));
+    let past = world.graph.resolve_identity(shared);
+    assert_eq!((past.customer_id, past.generation), (world.id("user_id:one").key, 0));
     assert!(alone.customer_version > 0);
     let sale = world.record("anonymous_id:a transaction_id:t");
     assert_eq!(sale.identity_key, world.id("transaction_id:t").key);
@@ -108,11 +112,11 @@ fn messages_that_do_not_fit_are_refused_and_change_nothing() {
 }
 
 #[test]
-fn a_log_of_other_rules_is_refused_with_what_differs() {
+fn rules_that_this_process_cannot_go_on_with_are_refused_with_what_differs() {
     let ours = hasher();
     let mut rules = Rules { max_identifiers: 50, own_domains: vec!["shop.test".into()], ..Rules::default() };
     rules.types[4].max_per_customer = Some(2);
-    let theirs = Hasher::new(b"s", rules).unwrap();
+    let theirs = Hasher::new(b"another secret", rules).unwrap();
     let graph = Graph::new(ours.clone());
     let entry = |h: &Hasher| [Command::Rules { hash: h.rules_hash(), rules_json: h.rules_json().to_owned() }];
     assert_eq!(graph.apply(0, 0, &entry(&ours)), Ok(vec![]));
@@ -121,6 +125,8 @@ fn a_log_of_other_rules_is_refused_with_what_differs() {
         "rules.max_identifiers: here 500, in the log 50",
         "rules.own_domains: only in the log \"shop.test\"",
         "rules.types.email.max_per_customer: here 5, in the log 2",
+        "the secret is another one",
+        "the secret and the semantics version of a log stay",
     ];
     assert_eq!(lines, expected);
     assert_eq!(graph.applied(), 0);
