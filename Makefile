@@ -35,6 +35,7 @@ demo-real: prerequisites ## The same on exported files; DATA=folder names them
 
 test: prerequisites ## Run every test, on a Kafka and ClickHouse of their own
 	@deploy/test-stack.sh cargo test --workspace --no-fail-fast
+	@cargo test --package identity --features canary --test canaries
 
 check: prerequisites ## Formatting, lints, documentation and the repository's own rules
 	cargo fmt --all --check

@@ -5,6 +5,7 @@
 
 mod adopt;
 mod arena;
+mod canary;
 mod changes;
 mod close;
 mod commands;
@@ -43,6 +44,8 @@ use edges::Edges;
 use nodes::Nodes;
 use state::{State, Tables};
 
+#[cfg(feature = "canary")]
+pub use canary::Canary;
 pub use conflict::{Conflict, ConflictKind, ConflictRule};
 pub use edges::EdgeClass;
 pub use views::{EdgeView, IdentifierView};

@@ -19,6 +19,8 @@ mod rules_difference;
 mod snapshot;
 
 pub use error::Error;
+#[cfg(feature = "canary")]
+pub use graph::Canary;
 pub use graph::{
     Changes, Component, Conflict, ConflictKind, ConflictRule, EdgeClass, EdgeView, Graph, IdentifierView, Stats,
     generation_key,

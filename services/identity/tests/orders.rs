@@ -146,7 +146,11 @@ fn simply(rule: Simple, log: &[String], order: &[usize]) -> Customers {
         let mut names: Vec<&str> = record.split(' ').collect();
         match rule {
             Simple::LeaveOutTheWeakest => while !join(&names) && names.pop().is_some() {},
-            Simple::DropThePair => names[1..].iter().for_each(|other| drop(join(&[names[0], other]))),
+            Simple::DropThePair => {
+                for other in &names[1..] {
+                    join(&[names[0], other]);
+                }
+            }
         }
     }
     let owned = |customer: BTreeSet<&str>| customer.into_iter().map(str::to_owned).collect();

@@ -2,6 +2,7 @@
 
 use schemas::Identifier;
 
+use super::canary::Canary;
 use super::conflict::{ConflictKind, ConflictRule};
 use super::edges::{Edge, EdgeClass};
 use super::limits::{Side, bits};
@@ -42,6 +43,16 @@ impl Work<'_> {
         let class = self.state.limits.class(self.nodes.kind(a), self.nodes.kind(b));
         let edge = self.keep_between(a, b, class, day_of(event_time_ms));
         self.decide(edge);
+        if self.state.sings(Canary::LostDormantEdge) && self.edges.connects(self.nodes, a, b) == Some(edge) {
+            self.lose(edge);
+        }
+    }
+
+    /// What [`Canary::LostDormantEdge`] does.
+    fn lose(&mut self, edge: u32) {
+        if !self.edges.get(edge).active {
+            self.remove(edge);
+        }
     }
 
     /// The present node of an identifier by the node of any of its generations.
@@ -179,7 +190,7 @@ impl Work<'_> {
         loop {
             let next = self.nodes.next_member(member);
             self.set_anchor(member, winner);
-            if next == loser {
+            if next == loser || self.state.sings(Canary::BrokenMerge) {
                 break;
             }
             member = next;

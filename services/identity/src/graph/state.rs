@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use std::collections::VecDeque;
 
 use super::Conflict;
+use super::canary::Canary;
 use super::conflict::{ConflictKind, ConflictRule, KeptConflict};
 use super::edges::{Edge, EdgeClass, Edges};
 use super::fingerprint::contribution;
@@ -59,6 +60,8 @@ pub(super) struct State {
     pub(super) conflicts_from: i64,
     pub(super) counts: Counts,
     pub(super) fingerprint: u128,
+    #[cfg(feature = "canary")]
+    pub(super) canary: Option<super::canary::Canary>,
 }
 
 #[derive(Debug, Default, Clone, Copy)]
@@ -88,6 +91,8 @@ impl State {
             conflicts_from: 0,
             counts: Counts::default(),
             fingerprint: 0,
+            #[cfg(feature = "canary")]
+            canary: None,
         }
     }
 
@@ -166,7 +171,8 @@ impl<'a> Reading<'a> {
 
     /// R2: why an edge of a class does not join two sides, if it does not.
     pub(super) fn refusal(self, a: &impl Side, b: &impl Side, class: EdgeClass) -> Option<ConflictRule> {
-        if class != EdgeClass::Closed && self.vetoed_pair_meets(a, b) {
+        let asked = class != EdgeClass::Closed && !self.state.sings(Canary::ForgottenVeto);
+        if asked && self.vetoed_pair_meets(a, b) {
             return Some(ConflictRule::Veto);
         }
         self.state.limits.refuses(a, b, class)
