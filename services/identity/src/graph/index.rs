@@ -139,7 +139,7 @@ impl Hash {
     fn prefix(self, depth: u32) -> usize {
         const BEND: u64 = (0.34 * (1u64 << 32) as f64) as u64;
         let even = self.0 >> 32;
-        let bent = even - (((even * ((1 << 32) - even)) >> 32) * BEND >> 32);
+        let bent = even - ((((even * ((1 << 32) - even)) >> 32) * BEND) >> 32);
         (bent >> (32 - depth)) as usize
     }
 

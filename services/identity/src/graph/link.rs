@@ -109,7 +109,7 @@ impl Work<'_> {
         }
         let (of_a, of_b) = (self.nodes.summary(a), self.nodes.summary(b));
         let accounts_in_both = of_a.types & of_b.types & self.state.limits.accounts != 0;
-        if !accounts_in_both && !(of_a.special && of_b.special) {
+        if !(accounts_in_both || of_a.special && of_b.special) {
             return self.join(number, a, b);
         }
         if edge.class != EdgeClass::Device {
