@@ -36,8 +36,25 @@ impl<T: Zeroed, const FIRST: u32, const LARGEST: u32, const MOST: u32> Arena<T, 
     }
 
     /// The item of a number that was handed out by [`Self::reserve`].
-    #[inline]
+    #[inline(always)]
     pub(super) fn get(&self, number: u32) -> &T {
+        // Few instructions, so that the processor can look ahead to the next question while it waits for an item.
+        let ordinal = (number >> LARGEST) as usize;
+        if ordinal == 0 {
+            return self.get_early(number);
+        }
+        let chunk = self.chunks[(LARGEST - FIRST) as usize + ordinal].get();
+        let items: &[T] = chunk.expect("a number is handed out only after its chunk was made");
+        let place = (number & ((1 << LARGEST) - 1)) as usize;
+        debug_assert!(place < items.len(), "from the second `LARGEST` on, `locate` makes chunks of that length");
+        // SAFETY: by `locate`, the length that `reserve` made this chunk with is `1 << LARGEST`, and `place` is below.
+        unsafe { items.get_unchecked(place) }
+    }
+
+    /// [`Self::get`] for the chunks that double.
+    #[cold]
+    #[inline(never)]
+    fn get_early(&self, number: u32) -> &T {
         let (chunk, place, _) = locate::<FIRST, LARGEST>(number);
         let chunk = self.chunks[chunk].get().expect("a number is handed out only after its chunk was made");
         &chunk[place]

@@ -204,7 +204,7 @@ impl Index {
     }
 
     /// The node of a key; `key_of` gives the key of a node.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, key: Key, key_of: impl Fn(u32) -> Key) -> Option<u32> {
         let hash = Hash::of(key);
         let mut entry = self.entry(hash);
@@ -221,28 +221,35 @@ impl Index {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn line(&self, block: u32, line: u32) -> &Line {
         &self.blocks.get(block)[(line & (LINES - 1)) as usize]
     }
 
-    #[inline]
+    #[inline(always)]
     fn entry(&self, hash: Hash) -> Entry {
         Entry(self.slot(hash).load(Acquire))
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot(&self, hash: Hash) -> &AtomicU64 {
         let depth = self.depth.load(Acquire);
         let directory = self.directories[depth as usize].get();
         &directory.expect("a depth is stored after its directory was made")[hash.prefix(depth)]
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_in(&self, entry: Entry, hash: Hash, is_it: impl Fn(u32) -> bool + Copy) -> Option<u32> {
-        let line = hash.line();
-        for step in 0..LINES {
-            let line = self.line(entry.block(), line + step);
+        let line = self.line(entry.block(), hash.line());
+        let found = line.find(hash.mark(), is_it);
+        if found.is_some() || !line.is_full() { found } else { self.find_further(entry, hash, is_it) }
+    }
+
+    /// In the lines after the first, as long as they are full.
+    #[cold]
+    fn find_further(&self, entry: Entry, hash: Hash, is_it: impl Fn(u32) -> bool + Copy) -> Option<u32> {
+        for step in 1..LINES {
+            let line = self.line(entry.block(), hash.line() + step);
             let found = line.find(hash.mark(), is_it);
             if found.is_some() || !line.is_full() {
                 return found;

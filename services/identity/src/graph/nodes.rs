@@ -116,7 +116,7 @@ pub(super) struct View<'a> {
 
 impl View<'_> {
     /// What a node says.
-    #[inline]
+    #[inline(always)]
     pub(super) fn seen(self, node: u32) -> Seen {
         let word = self.word(node);
         // Read again also when the node is its own anchor: that costs nothing, and a branch would often be guessed wrong.
@@ -131,17 +131,20 @@ impl View<'_> {
         self.word(node).flags()
     }
 
-    #[inline]
+    #[inline(always)]
     fn word(self, node: u32) -> Word {
         let word = Word(self.nodes.nodes.get(node).word.load(Acquire));
         match word.change() {
             None => word,
-            Some(change) => {
-                let change = self.nodes.changes.get(change);
-                let current = if self.epoch & 1 == 0 { &change.before } else { &change.after };
-                Word(current.load(Acquire))
-            }
+            Some(change) => self.changed(change),
         }
+    }
+
+    #[cold]
+    fn changed(self, change: u32) -> Word {
+        let change = self.nodes.changes.get(change);
+        let current = if self.epoch & 1 == 0 { &change.before } else { &change.after };
+        Word(current.load(Acquire))
     }
 }
 
@@ -181,7 +184,7 @@ impl Nodes {
     }
 
     /// The node with this key: a closed generation's too.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, key: Key) -> Option<u32> {
         self.index.find(key, |node| self.key(node))
     }

@@ -15,10 +15,18 @@ use crate::{Hasher, KeyedEvent};
 impl Graph {
     /// The customer of an identifier as known now, by the identifier's own key.
     pub fn resolve(&self, key: Key) -> Resolved {
-        match self.tables.nodes.find(key) {
-            Some(node) => self.tables.nodes.at_one_epoch(|view| self.tables.resolve(view, node)),
-            None => never_linked(key),
-        }
+        let nodes = &self.tables.nodes;
+        let Some(node) = nodes.find(key) else {
+            return never_linked(key);
+        };
+        let seen = nodes.at_one_epoch(|view| view.seen(node));
+        if seen.flags.has(Flags::CLOSED) { self.resolve_closed(node) } else { resolved(key, seen) }
+    }
+
+    /// The customer of a node's identifier, whose newest generation is another.
+    #[cold]
+    fn resolve_closed(&self, node: u32) -> Resolved {
+        self.tables.nodes.at_one_epoch(|view| self.tables.resolve(view, node))
     }
 
     /// The same for many, one answer after the other.
