@@ -257,6 +257,17 @@ impl Edges {
         }
     }
 
+    /// Once [`Self::prefetch_of`] has brought its newest edge: the one after it, and the newest one's other end.
+    pub(super) fn prefetch_beyond(&self, nodes: &Nodes, node: u32) {
+        let newest = nodes.newest_edge(node);
+        if newest != NONE {
+            let slot = self.slots.get(newest);
+            let side = usize::from(slot.ends[0].load(Relaxed) != node);
+            self.slots.prefetch(slot.next[side].load(Relaxed));
+            nodes.prefetch(slot.ends[1 - side].load(Relaxed));
+        }
+    }
+
     /// Bytes held.
     pub(super) fn bytes(&self) -> usize {
         let free = self.free.lock();

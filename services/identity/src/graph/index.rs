@@ -65,7 +65,7 @@ impl Line {
     }
 
     /// The number under a mark for which `is_it` holds.
-    #[inline]
+    #[inline(always)]
     fn find(&self, mark: u8, is_it: impl Fn(u32) -> bool) -> Option<u32> {
         let mut entries = self.entries(mark);
         while entries != 0 {

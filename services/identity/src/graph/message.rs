@@ -119,6 +119,9 @@ impl Work<'_> {
             self.nodes.prefetch_component(*node);
             self.edges.prefetch_of(self.nodes, *node);
         }
+        for node in found.iter().flatten() {
+            self.edges.prefetch_beyond(self.nodes, *node);
+        }
         for ((edge, event_time_ms, command), found) in tried.drain(..).zip(found.chunks_exact(2)) {
             let ends = Ends { identifiers: [edge.hub, edge.other], found: [found[0], found[1]] };
             self.link(ends, event_time_ms, command);

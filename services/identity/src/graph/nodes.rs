@@ -379,6 +379,12 @@ impl Nodes {
         let anchor = self.anchor(node);
         self.nodes.prefetch(anchor);
         self.summaries.prefetch(anchor);
+        self.nodes.prefetch(self.next_member(node));
+    }
+
+    /// Brings a node near.
+    pub(super) fn prefetch(&self, node: u32) {
+        self.nodes.prefetch(node);
     }
 
     /// Makes the message in flight visible.
