@@ -95,7 +95,7 @@ pub(crate) fn run(identifiers: u64, rounds: u32, snapshot: Option<&std::path::Pa
     say(identifiers, "conflicts found", stats.conflicts as f64, "rows");
     lookups(&applier.graph, &input, identifiers, rounds)?;
     if let Some(folder) = snapshot {
-        crate::snapshot::run(&applier.graph, identifiers, folder)?;
+        crate::snapshot::run(&applier.graph, identifiers, folder, rounds)?;
     }
     Ok(())
 }
