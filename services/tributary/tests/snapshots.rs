@@ -5,12 +5,11 @@
 
 mod support;
 
-use resolver::snapshots::{Archive, Directory};
+use resolver::snapshots::Archive;
 use std::collections::HashMap;
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 use stream::LogProducer;
 use support::{PATIENCE, settle_and_compare};
@@ -80,36 +79,68 @@ async fn damaged_files_are_passed_over(world: &mut World<'_>, fingerprint: &str)
 
 /// A published snapshot replaces the log's old part: a new process needs neither the old part nor a file.
 async fn the_log_can_begin_with_a_snapshot(world: &mut World<'_>, fingerprint: &str, offset: i64) {
-    let space = world.space;
-    let names = [space.topics.identity_log.name.as_str(), space.topics.identity_snapshots.name.as_str()];
-    let topics = space.admin.describe_topics(&names).await.unwrap();
-    let log = LogProducer::new(&space.config.kafka, &topics[0]).unwrap();
-    let archive = Archive::new(&space.config.kafka, &space.admin, &log, &topics[0], &topics[1]).unwrap();
-    let elsewhere = tempfile::tempdir().unwrap();
-    let directory = Directory::new(elsewhere.path(), topics[0].id);
-    let rules = &space.config.identity;
-    let own = Arc::new(identity::Hasher::new(rules.secret.as_bytes(), rules.clone()).unwrap());
-    let refused = archive.truncate_log(&directory, &own).await.unwrap_err().to_string();
-    assert_eq!(refused, "the log is left as it is: no snapshot is published");
+    let (ok, listed) = world.command(&["list"]);
+    assert!(ok && listed.matches("file  ").count() == 2 && !listed.contains("published"), "{listed}");
+    let (ok, verified) = world.command(&["verify"]);
+    assert!(!ok && verified.matches("damaged").count() == 2, "{verified}");
+    let (ok, refused) = world.command(&["publish", "--truncate"]);
+    assert!(!ok && refused.contains("write one with `tributary identity snapshot write`"), "{refused}");
 
-    let graph = compare_identity_map(space).await.unwrap();
-    let (file, _) = directory.write(&graph, u64::MAX, 0).unwrap();
-    let published = archive.publish(&file).await.unwrap();
-    assert_eq!((published.snapshot.manifest.log_offset, published.deleted), (offset, 0));
-    let truncated = archive.truncate_log(&directory, &own).await.unwrap();
-    println!("published log offset {offset}, the log begins at {} instead of {}", truncated.to, truncated.from);
-    assert_eq!((truncated.from, truncated.to), (0, offset + 1));
+    let (ok, written) = world.command(&["write"]);
+    assert!(ok && written.contains(&format!("fingerprint {fingerprint}")), "{written}");
+    let (ok, published) = world.command(&["publish", "--truncate"]);
+    println!("{published}");
+    assert!(ok && published.contains(&format!("begins at offset {}, before at 0", offset + 1)), "{published}");
     fs::remove_dir_all(world.dir(true)).unwrap();
     let told = world.begins(true, fingerprint).await;
     assert!(told.contains("begins with the snapshot published at offset 0"), "{told}");
+    let (ok, verified) = world.command(&["verify"]);
+    assert!(ok && verified.contains(fingerprint), "what was fetched is kept: {verified}");
+
+    the_owner_publishes(world, offset).await;
 
     // Neither the log's beginning nor any snapshot.
     fs::remove_dir_all(world.dir(true)).unwrap();
-    space.admin.delete_records(names[1], 1, i64::MAX).await.unwrap();
+    let snapshots = &world.space.topics.identity_snapshots.name;
+    world.space.admin.delete_records(snapshots, 1, i64::MAX).await.unwrap();
     let mut resolver = world.start(true, &[]);
     assert!(!resolver.wait_for_end(PATIENCE).unwrap().success());
     let told = log_of(&resolver);
     assert!(told.contains(&format!("the identity log begins at offset {}, and no snapshot", offset + 1)), "{told}");
+}
+
+/// The process that writes `identity_map` publishes what it saves, if it is told to; two stay.
+async fn the_owner_publishes(world: &mut World<'_>, offset: i64) {
+    let space = world.space;
+    let topics = [&space.topics.identity_log, &space.topics.identity_snapshots].map(|topic| topic.name.as_str());
+    let topics = space.admin.describe_topics(&topics).await.unwrap();
+    let log = LogProducer::new(&space.config.kafka, &topics[0]).unwrap();
+    let archive = Archive::new(&space.config.kafka, &space.admin, &log, &topics[0], &topics[1]).unwrap();
+    let often = [("TRIBUTARY_SNAPSHOTS_PUBLISH", "true"), ("TRIBUTARY_SNAPSHOTS_EVERY_ENTRIES", "1")];
+    let mut resolver = world.start(true, &often);
+    resolver.wait_until_ready(PATIENCE).unwrap();
+    let owns = |status: resolver::StatusReport| status.partitions.iter().any(|(name, n)| name == "identity" && *n > 0);
+    until("own the identity log", async || resolver.status().is_ok_and(owns)).await;
+    for number in 1..=3 {
+        let of = schemas::Identifier { kind: 0, key: schemas::Key(number) };
+        let share = schemas::Command::Share { of, note: "a test".into() };
+        let appended = log.append(&[share]).await.unwrap().unwrap();
+        assert!(appended > offset);
+        let newest = async || archive.list().await.unwrap().first().map(|newest| newest.manifest.log_offset);
+        until("publish it", async || newest().await == Some(appended)).await;
+    }
+    assert_eq!(archive.list().await.unwrap().len(), 2);
+    assert!(resolver.stop(PATIENCE).unwrap().success());
+}
+
+async fn until(what: &str, is_done: impl AsyncFn() -> bool) {
+    for _ in 0..1_200 {
+        if is_done().await {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    panic!("it did not {what} in two minutes");
 }
 
 struct World<'a> {
@@ -140,6 +171,15 @@ impl World<'_> {
         files.sort();
         files.reverse();
         files
+    }
+
+    /// `tributary identity snapshot …` on the files of the one with snapshots: whether it went well, and what it said.
+    fn command(&self, arguments: &[&str]) -> (bool, String) {
+        let mut command = self.site.command(&self.space.file);
+        command.env("TRIBUTARY_SNAPSHOTS_DIR", self.dir(true)).args(["identity", "snapshot"]).args(arguments);
+        let output = command.output().unwrap();
+        let said = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+        (output.status.success(), said.concat())
     }
 
     /// Starts a resolver whose log is its own.

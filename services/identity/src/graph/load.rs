@@ -534,8 +534,9 @@ mod tests {
             file.clear();
             let start = std::time::Instant::now();
             let frozen = Frozen::begin(&world.nodes, &world.edges, usize::MAX);
+            let began = start.elapsed();
             frozen.write(&RwLock::new(()), header.clone(), &[], &mut file).unwrap();
-            println!("{} bytes saved to memory in {:?}", file.len(), start.elapsed());
+            println!("{} bytes saved to memory in {:?}, of which the lock {began:?}", file.len(), start.elapsed());
             let start = std::time::Instant::now();
             let loaded = load_whole(&file).unwrap();
             println!("loaded from memory in {:?}", start.elapsed());
