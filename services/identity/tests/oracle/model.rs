@@ -94,6 +94,27 @@ pub struct Oracle {
     pub append_ms: i64,
 }
 
+/// Current nodes in parts that grow together.
+pub struct Parts {
+    part_of: BTreeMap<Key, Key>,
+    members: BTreeMap<Key, BTreeSet<Key>>,
+}
+
+impl Parts {
+    pub fn part(&self, node: Key) -> &BTreeSet<Key> {
+        &self.members[&self.part_of[&node]]
+    }
+
+    pub fn join(&mut self, a: Key, b: Key) {
+        let (a, b) = (self.part_of[&a], self.part_of[&b]);
+        if a != b {
+            let moved = self.members.remove(&b).unwrap();
+            moved.iter().for_each(|node| drop(self.part_of.insert(*node, a)));
+            self.members.get_mut(&a).unwrap().extend(moved);
+        }
+    }
+}
+
 pub fn generation_key(base: Key, generation: u8) -> Key {
     if generation == 0 {
         return base;
@@ -205,20 +226,22 @@ impl Oracle {
         self.edges.iter().filter(|edge| edge.active && edge.has(node)).min_by_key(|edge| edge.place)
     }
 
-    /// Current nodes that are one customer, each list ascending: by active edges alone.
-    pub fn groups(&self) -> Vec<BTreeSet<Key>> {
-        let mut groups: Vec<BTreeSet<Key>> =
-            self.known.keys().map(|base| BTreeSet::from([self.current(*base)])).collect();
-        for edge in self.edges.iter().filter(|edge| edge.active) {
-            let index = |end: Key| groups.iter().position(|group| group.contains(&end)).unwrap();
-            let (a, b) = (index(edge.ends[0]), index(edge.ends[1]));
-            if a != b {
-                let moved = std::mem::take(&mut groups[b]);
-                groups[a].extend(moved);
-                groups.swap_remove(b);
-            }
+    /// Every current node by itself.
+    pub fn apart(&self) -> Parts {
+        let nodes = || self.known.keys().map(|base| self.current(*base));
+        Parts {
+            part_of: nodes().map(|node| (node, node)).collect(),
+            members: nodes().map(|node| (node, BTreeSet::from([node]))).collect(),
         }
-        groups
+    }
+
+    /// Current nodes that are one customer, by active edges alone.
+    pub fn groups(&self) -> Vec<BTreeSet<Key>> {
+        let mut parts = self.apart();
+        for edge in self.edges.iter().filter(|edge| edge.active) {
+            parts.join(edge.ends[0], edge.ends[1]);
+        }
+        parts.members.into_values().collect()
     }
 
     /// The group of current nodes that a current node is in.

@@ -3,7 +3,7 @@
 use super::model::{Class, LAST_GENERATION, Leaf, Node, Oracle, Place, generation_key, ordered};
 use identity::{ConflictKind, ConflictRule, OnConflict, Tier};
 use schemas::Key;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 /// What the replay says of an edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,23 +52,19 @@ impl Oracle {
 
     /// Every kept edge in canonical order, from nothing.
     fn verdicts(&self) -> Result<Vec<(Place, Verdict)>, ToShare> {
-        let mut group: BTreeMap<Key, Key> = BTreeMap::new();
-        group.extend(self.known.keys().map(|base| (self.current(*base), self.current(*base))));
+        let mut parts = self.apart();
         let mut edges: Vec<_> = self.edges.iter().collect();
         edges.sort_by_key(|edge| (edge.class, edge.place));
         let mut verdicts = Vec::new();
         for edge in edges {
-            let (a, b) = (group[&edge.ends[0]], group[&edge.ends[1]]);
-            let side = |wanted: Key| -> BTreeSet<Key> {
-                group.iter().filter(|(_, g)| **g == wanted).map(|(node, _)| *node).collect()
-            };
+            let (a, b) = (parts.part(edge.ends[0]), parts.part(edge.ends[1]));
             let verdict = if edge.held {
                 Verdict::Held
             } else if a == b {
                 Verdict::Active
-            } else if self.vetoed(&side(a), &side(b)) {
+            } else if self.vetoed(a, b) {
                 Verdict::Dormant(ConflictRule::Veto)
-            } else if let Some(rule) = self.objection(&side(a), &side(b), edge.class) {
+            } else if let Some(rule) = self.objection(a, b, edge.class) {
                 if self.type_rule(self.kind(edge.ends[1])).on_conflict == OnConflict::Share {
                     return Err(ToShare { ends: edge.ends, rule });
                 }
@@ -77,7 +73,7 @@ impl Oracle {
                 Verdict::Active
             };
             if verdict == Verdict::Active {
-                group.values_mut().filter(|g| **g == b).for_each(|g| *g = a);
+                parts.join(edge.ends[0], edge.ends[1]);
             }
             verdicts.push((edge.place, verdict));
         }
@@ -86,7 +82,8 @@ impl Oracle {
 
     /// (a) of R2.
     pub fn vetoed(&self, a: &BTreeSet<Key>, b: &BTreeSet<Key>) -> bool {
-        a.iter().any(|x| b.iter().any(|y| self.vetoes.contains(&ordered(self.base(*x), self.base(*y)))))
+        let meet = |x: Key, y: Key| self.vetoes.contains(&ordered(self.base(x), self.base(y)));
+        !self.vetoes.is_empty() && a.iter().any(|x| b.iter().any(|y| meet(*x, *y)))
     }
 
     /// (b) and (c) of R2.
@@ -98,7 +95,8 @@ impl Oracle {
             side.iter().filter(|node| usize::from(self.kind(**node)) == kind).count()
         };
         let accounts = || self.rules().types.iter().enumerate().filter(|(_, rule)| rule.tier == Tier::Account);
-        let on_both = |kind: usize| count(a, kind) > 0 && count(b, kind) > 0;
+        let (fewer, more) = if a.len() < b.len() { (a, b) } else { (b, a) };
+        let on_both = |kind: usize| count(fewer, kind) > 0 && count(more, kind) > 0;
         for (kind, rule) in accounts() {
             let limit = rule.max_per_customer.map_or(usize::MAX, |limit| limit as usize);
             if on_both(kind) && count(a, kind) + count(b, kind) > limit {
