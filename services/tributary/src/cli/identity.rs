@@ -155,7 +155,7 @@ impl FromStr for Target {
 /// `tributary identity show …`
 #[derive(Debug, Args)]
 pub struct ShowArgs {
-    /// The identifier: type:value or key:<uuid>
+    /// The identifier: type:value or key:UUID
     pub identifier: Target,
     /// Why is it the same customer as this one
     #[arg(long, value_name = "IDENTIFIER")]
@@ -206,7 +206,7 @@ pub struct OperatorArgs {
 /// A command about two identifiers.
 #[derive(Debug, Args)]
 pub struct PairArgs {
-    /// One identifier: type:value or key:<uuid>
+    /// One identifier: type:value or key:UUID
     pub a: Target,
     /// The other
     pub b: Target,
@@ -218,7 +218,7 @@ pub struct PairArgs {
 /// A command about one identifier.
 #[derive(Debug, Args)]
 pub struct OneArgs {
-    /// The identifier: type:value or key:<uuid>
+    /// The identifier: type:value or key:UUID
     pub identifier: Target,
     #[command(flatten)]
     #[allow(missing_docs, reason = "documented where it is defined")]
@@ -228,7 +228,7 @@ pub struct OneArgs {
 /// `tributary identity split …`
 #[derive(Debug, Args)]
 pub struct SplitArgs {
-    /// Any identifier of the customer: type:value or key:<uuid>
+    /// Any identifier of the customer: type:value or key:UUID
     pub identifier: Target,
     /// Do not ask
     #[arg(long, short)]
@@ -242,7 +242,7 @@ pub struct SplitArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Forgets the customer in the graph. Rows that ClickHouse holds of it are deleted there.")]
 pub struct EraseArgs {
-    /// Any identifier of the customer: type:value or key:<uuid>
+    /// Any identifier of the customer: type:value or key:UUID
     pub identifier: Target,
     /// Refuse the customer's identifiers for ever instead of taking a return for somebody new
     #[arg(long)]
