@@ -15,7 +15,7 @@ pub mod commands;
 pub mod limits;
 pub mod check;
 
-use identity::{Conflict, Graph, Hasher, KeyedEvent, Rules};
+use identity::{Conflict, Graph, Hasher, KeyedEvent, Rules, SnapshotInfo};
 use model::{Oracle, Row};
 use schemas::{
     Command, Edge, Event, IdentifiedEvent, Identifier, Key, LinkProvenance, Page, Position, RawIdentifier, Source, Utm,
@@ -93,6 +93,21 @@ impl World {
         check::rows(&self.graph, &rows, &conflicts).unwrap();
         self.rows.extend(rows);
         conflicts
+    }
+
+    /// The graph's snapshot.
+    pub fn save(&self) -> Vec<u8> {
+        let mut file = Vec::new();
+        self.graph.save(&SnapshotInfo::default(), usize::MAX, &mut file).unwrap();
+        file
+    }
+
+    /// The process ends and begins again with its snapshot, under the rules it is configured with.
+    pub fn restart(&mut self) {
+        let before = self.graph.fingerprint_at();
+        let (loaded, _) = Graph::load(&self.hasher, &*self.save()).unwrap();
+        self.graph = loaded;
+        assert_eq!(self.graph.fingerprint_at(), before, "ID-1: after a restart");
     }
 
     /// One record that happens as it is received, see [`Self::record_at`].

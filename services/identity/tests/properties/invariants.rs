@@ -165,6 +165,7 @@ pub(crate) fn check_that_no_raw_value_is_kept(
     }
     world.check().map_err(TestCaseError::fail)?;
     prop_assert_eq!(found(&raws, format!("{:?}", world.graph).as_bytes()), None, "PR-1: the graph");
+    prop_assert_eq!(found(&raws, &world.save()), None, "PR-1: the snapshot");
     let rows = world.graph.conflicts_in(0..=world.graph.applied());
     let views = (rows, views(&world), world.graph.changed_since(0, usize::MAX));
     prop_assert_eq!(found(&raws, format!("{views:?}").as_bytes()), None, "PR-1: what it tells");

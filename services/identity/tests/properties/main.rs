@@ -89,6 +89,22 @@ proptest! {
         prop_assert_eq!(views(&one), views(&other), "ID-1");
     }
 
+    /// ID-1: a graph that goes on from its snapshot, however often, is the graph that never stopped.
+    #[test]
+    fn restarts_equal_the_oracle(
+        knobs in knobs::any(), log in log(Mix::Rules, 4, 20), restarts in vec(any::<bool>(), 20),
+    ) {
+        let mut world = World::new(knobs.rules());
+        for (message, restarts) in log.iter().zip(restarts) {
+            let commands = message.commands(&mut world);
+            world.log(&commands);
+            if restarts {
+                world.restart();
+            }
+            world.check().map_err(TestCaseError::fail)?;
+        }
+    }
+
     /// PR-1: neither the graph nor the log holds a value that was given to the hasher.
     #[test]
     fn no_raw_value_is_kept(
