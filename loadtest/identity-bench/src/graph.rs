@@ -100,6 +100,34 @@ pub(crate) fn run(identifiers: u64, rounds: u32, snapshot: Option<&std::path::Pa
     Ok(())
 }
 
+/// Links from the log's bytes: what a start without a snapshot does once the broker has delivered them.
+pub(crate) fn replay(identifiers: u64) -> Result<()> {
+    let mut applier = Applier::new()?;
+    let input = Input::new(identifiers, applier.kinds());
+    let (mut total, mut bytes, mut place) = (Spent::default(), 0, 0);
+    while place < input.edges() {
+        let end = input.edges().min(place + MESSAGES_AT_ONCE * MESSAGE_EDGES);
+        let messages = input::messages((place..end).map(|place| input.pair(place)));
+        let messages: Vec<Vec<u8>> =
+            messages.iter().map(|commands| schemas::command::encode_commands(commands)).collect();
+        bytes += messages.iter().map(Vec::len).sum::<usize>();
+        let (time, applied) = spent(|| -> Result<()> {
+            for message in &messages {
+                applier.offset += 1;
+                let commands = schemas::command::decode_commands(message)?;
+                black_box(applier.graph.apply(applier.offset, 1_700_000_000_000, &commands)?);
+            }
+            Ok(())
+        });
+        applied?;
+        total += time;
+        place = end;
+    }
+    say_rate(identifiers, "replay: links decoded and applied", input.edges(), total);
+    say(identifiers, "log bytes a link", bytes as f64 / input.edges() as f64, "B");
+    Ok(())
+}
+
 /// Random linked keys.
 pub(crate) fn hits(input: &Input, count: u64, seed: u64) -> Vec<Key> {
     let number = |n: u64| input.linked(input::mix(n ^ input::mix(seed)) % input.identifiers());

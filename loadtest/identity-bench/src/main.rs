@@ -55,7 +55,7 @@ struct Run {
     #[arg(long, value_delimiter = ',', default_value = "1,10,100")]
     sizes: Vec<f64>,
     /// What to measure at these sizes.
-    #[arg(long, value_delimiter = ',', default_value = "graph,latency,bytes,union-find,dash-map,scipy")]
+    #[arg(long, value_delimiter = ',', default_value = "graph,latency,replay,bytes,union-find,dash-map,scipy")]
     steps: Vec<Step>,
     /// Further sizes in millions at which only the graph's rates are measured, for the plot; those above the largest of
     /// `--sizes` are left out.
@@ -95,6 +95,8 @@ enum Step {
     Graph,
     /// Times of single lookups while links are applied.
     Latency,
+    /// Links from the log's bytes, as a start without a snapshot reads them; the broker's part is not in it.
+    Replay,
     /// Bytes of an identifier and of an edge.
     Bytes,
     /// The reference of `HashMap` and `petgraph::UnionFind`.
@@ -109,7 +111,7 @@ impl Step {
     /// Bytes an identifier that the step may take at its peak: generous, so that the machine never swaps.
     fn peak_bytes(self) -> u64 {
         match self {
-            Step::Graph | Step::Latency | Step::DashMap => 80,
+            Step::Graph | Step::Latency | Step::Replay | Step::DashMap => 80,
             Step::Bytes | Step::UnionFind => 100,
             Step::Scipy => 60,
         }
@@ -131,6 +133,7 @@ fn run_one(one: &One) -> Result<()> {
     match one.step {
         Step::Graph => graph::run(one.identifiers, one.rounds, one.scratch.as_deref()),
         Step::Latency => graph::latency(one.identifiers),
+        Step::Replay => graph::replay(one.identifiers),
         Step::Bytes => graph::bytes(one.identifiers),
         Step::UnionFind => references::union_find(one.identifiers, one.rounds),
         Step::DashMap => references::dash_map(one.identifiers, one.rounds),
