@@ -109,7 +109,7 @@ impl Parts {
         let (a, b) = (self.part_of[&a], self.part_of[&b]);
         if a != b {
             let moved = self.members.remove(&b).unwrap();
-            moved.iter().for_each(|node| drop(self.part_of.insert(*node, a)));
+            self.part_of.extend(moved.iter().map(|node| (*node, a)));
             self.members.get_mut(&a).unwrap().extend(moved);
         }
     }
