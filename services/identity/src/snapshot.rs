@@ -115,6 +115,24 @@ mod tests {
     }
 
     #[test]
+    fn damage_of_a_long_section_is_noticed_on_the_other_thread() {
+        let content: Vec<u8> = (0..20_000_000u32).map(|at| (at >> 7) as u8).collect();
+        let mut file = Vec::new();
+        let mut writer = FileWriter::begin(&mut file, &header()).unwrap();
+        writer.section(ONE, content.len() as u64, |section| section.write(&content)).unwrap();
+        writer.finish().unwrap();
+        let read = |file: &[u8]| {
+            let (mut reader, _) = FileReader::begin(file)?;
+            let one = reader.whole_section(ONE, u64::MAX)?;
+            reader.finish().map(|_| one)
+        };
+        assert!(read(&file).unwrap() == content);
+        assert!(matches!(read(&file[..10_000_000]), Err(SnapshotError::Truncated { section: "one", .. })));
+        file[15_000_000] ^= 1;
+        assert!(matches!(read(&file), Err(SnapshotError::Checksum { section: "one", .. })));
+    }
+
+    #[test]
     fn an_error_names_the_section_and_what_was_expected() {
         let file = file();
         let message = |bytes: &[u8]| read(bytes).unwrap_err().to_string();

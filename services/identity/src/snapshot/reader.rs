@@ -1,4 +1,5 @@
 use std::io::{ErrorKind, Read};
+use std::sync::mpsc;
 
 use super::{
     CHECKSUM_BYTES, END, FORMAT_VERSION, HEADER_MOST_BYTES, MAGIC, Result, Section, SnapshotError, SnapshotHeader,
@@ -6,6 +7,10 @@ use super::{
 
 /// So much is read, checked and handed on at once: it stays in the processor's cache meanwhile.
 const BLOCK_BYTES: usize = 128 << 10;
+/// The checksum of longer sections is computed on a thread of its own.
+const LONG_SECTION_BYTES: u64 = 8 << 20;
+/// So many blocks may wait for it.
+const BLOCKS_AHEAD: usize = 8;
 
 /// Reads the file's frame and lends the sections' contents.
 pub(crate) struct FileReader<R> {
@@ -130,6 +135,8 @@ impl<R: Read> FileReader<R> {
         Ok(u64::from_le_bytes(length))
     }
 
+    /// Hands on `length` bytes, many at a time, and adds them to the checksum: of a long section on another thread, since
+    /// that takes as long as all the rest.
     fn blocks(
         &mut self,
         section: &'static str,
@@ -138,23 +145,61 @@ impl<R: Read> FileReader<R> {
         checksum: &mut blake3::Hasher,
         mut each: impl FnMut(&[u8]) -> Result<()>,
     ) -> Result<()> {
-        let mut block = std::mem::take(&mut self.block);
         let most = BLOCK_BYTES / item_bytes * item_bytes;
-        let mut left = length;
-        let mut result = Ok(());
-        while left > 0 && result.is_ok() {
-            let part = &mut block[..usize::try_from(left).map_or(most, |left| left.min(most))];
-            result = self.fill(part, section).and_then(|held| {
-                if held < part.len() {
-                    return Err(SnapshotError::Truncated { section, missing: left - held as u64 });
-                }
+        if length < LONG_SECTION_BYTES {
+            let mut block = std::mem::take(&mut self.block);
+            let each = |part: &[u8]| {
                 checksum.update(part);
                 each(part)
-            });
-            left -= part.len() as u64;
+            };
+            let result = self.each_block(section, length, &mut block[..most], each);
+            self.block = block;
+            return result;
         }
-        self.block = block;
-        result
+        std::thread::scope(|scope| {
+            let (full, to_check) = mpsc::sync_channel::<Vec<u8>>(BLOCKS_AHEAD);
+            let (checked, empty) = mpsc::channel::<Vec<u8>>();
+            scope.spawn(move || {
+                for part in to_check {
+                    checksum.update(&part);
+                    // Nobody takes it when the reader has given up.
+                    let _ = checked.send(part);
+                }
+            });
+            let mut block = std::mem::take(&mut self.block);
+            let result = self.each_block(section, length, &mut block[..most], |part| {
+                let mut copy = empty.try_recv().unwrap_or_default();
+                copy.clear();
+                copy.extend_from_slice(part);
+                // The thread takes all there is.
+                let _ = full.send(copy);
+                each(part)
+            });
+            self.block = block;
+            result
+        })
+    }
+
+    /// Reads `length` bytes into `block` again and again.
+    fn each_block(
+        &mut self,
+        section: &'static str,
+        length: u64,
+        block: &mut [u8],
+        mut each: impl FnMut(&[u8]) -> Result<()>,
+    ) -> Result<()> {
+        let mut left = length;
+        while left > 0 {
+            let size = usize::try_from(left).map_or(block.len(), |left| left.min(block.len()));
+            let part = &mut block[..size];
+            let held = self.fill(part, section)?;
+            if held < size {
+                return Err(SnapshotError::Truncated { section, missing: left - held as u64 });
+            }
+            each(part)?;
+            left -= size as u64;
+        }
+        Ok(())
     }
 
     /// Compares what was read with the checksum that stands next.

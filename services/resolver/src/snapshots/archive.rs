@@ -60,7 +60,7 @@ impl Archive {
     }
 
     /// What is published of this log, the newest first.
-    pub async fn list(&self) -> Result<Vec<PublishedSnapshot>> {
+    pub async fn list(&self) -> stream::Result<Vec<PublishedSnapshot>> {
         let own = self.log_topic.id.to_string();
         let mut published = self.topic.list().await?;
         published.retain(|each| each.manifest.log_topic_id == own);

@@ -102,10 +102,13 @@ pub async fn begin(
             Err(reason) => skipped(&file.path.display().to_string(), &reason, "file"),
         }
     }
-    let published = archive.list().await.unwrap_or_else(|error| {
-        tracing::warn!(%error, "published snapshots cannot be looked for");
-        Vec::new()
-    });
+    let published = match until_answered("looking for published snapshots", || archive.list()).await {
+        Err(error) if low == 0 => {
+            tracing::warn!(%error, "published snapshots cannot be looked for");
+            Vec::new()
+        }
+        published => published?,
+    };
     for snapshot in published {
         let (start, offset) = (Instant::now(), snapshot.manifest.log_offset);
         let fetched = match log.objection(offset) {
