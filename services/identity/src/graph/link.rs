@@ -257,6 +257,7 @@ impl<'a> Reading<'a> {
             in_a + in_b > limits.max_per_customer(kind)
         };
         let saturated = of_a.size == Summary::MANY || of_b.size == Summary::MANY;
-        saturated || of_a.size + of_b.size > limits.max_identifiers || bits(both).any(over)
+        let size = if saturated { self.size(a) + self.size(b) } else { of_a.size + of_b.size };
+        size > limits.max_identifiers || bits(both).any(over)
     }
 }
