@@ -171,6 +171,21 @@ fn what_is_typed_is_all_that_is_known() {
     }
 }
 
+/// A key copied from a stored row may be somebody else's past: an erasure by it would forget the wrong one.
+#[test]
+fn a_closed_generation_is_not_mistaken_for_its_identifier() {
+    let space = shop();
+    seen(&space, &[("user_id", "51"), ("anonymous_id", "tablet")]);
+    seen(&space, &[("user_id", "52"), ("anonymous_id", "tablet")]);
+    let key = json(&space, &["show", "anonymous_id:tablet"])["identifier"]["key"].as_str().unwrap().to_owned();
+    let output =
+        space.run().args(["identity", "erase", &format!("key:{key}"), "--yes", "--note", "x"]).output().unwrap();
+    let said = both(&output);
+    assert!(!output.status.success() && said.contains("which is closed"), "{said}");
+    assert!(said.contains(&customer(&space, "user_id:51")), "{said}");
+    identity(&space, &["erase", "anonymous_id:tablet", "--dry-run"]);
+}
+
 /// The shape that scripts read.
 #[test]
 fn json_stays_as_it_is() {

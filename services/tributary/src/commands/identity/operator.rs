@@ -1,13 +1,15 @@
 //! `tributary identity merge|unlink|allow|split|share|unshare|erase`
 
 use anyhow::ensure;
-use schemas::{Command, Identifier, Text};
+use identity::Graph;
+use schemas::{Command, Identifier, Key, Text};
 use std::process::ExitCode;
 
 use super::confirm::confirm;
 use super::names::Names;
 use super::replica::Replica;
 use super::report::Report;
+use super::view;
 use crate::cli::{EraseArgs, IdentityAction, OneArgs, OperatorArgs, PairArgs, SplitArgs, Target};
 use crate::config::Config;
 
@@ -41,6 +43,9 @@ pub(super) async fn run(config: Config, action: IdentityAction) -> anyhow::Resul
     let identifiers = identifiers.collect::<anyhow::Result<Vec<Identifier>>>()?;
     if let [a, b] = identifiers.as_slice() {
         ensure!(a.key != b.key, "both are the same identifier");
+    }
+    for (target, identifier) in order.targets.iter().zip(&identifiers) {
+        refuse_the_past(&replica.graph, target, *identifier)?;
     }
     let command = (order.build)(&identifiers, note.into());
     if order.operator.dry_run {
@@ -94,6 +99,26 @@ fn order(action: IdentityAction) -> Option<Order> {
     })
 }
 
+/// Commands act on identifiers. The key of a closed generation, copied from a stored row, is another customer's past, so
+/// that an erasure by it would forget the wrong one.
+fn refuse_the_past(graph: &Graph, target: &Target, identifier: Identifier) -> anyhow::Result<()> {
+    let Target::Key(uuid) = target else {
+        return Ok(());
+    };
+    let key = Key(uuid.as_u128());
+    let (generation, closed) = view::generation_of(graph, key);
+    let belongs_to = graph.resolve_identity(key).customer_id;
+    // The first generation's key is the identifier's own name; it is ambiguous only when it is somebody's past.
+    let present = graph.resolve(identifier.key).customer_id;
+    ensure!(
+        !closed || belongs_to == present,
+        "{key} is generation {generation} of its identifier, which is closed: its records belong to customer {belongs_to}, \
+         the identifier itself to {present} by now; name an identifier of the customer you mean \
+         (`tributary identity customer {belongs_to}`), or type:value"
+    );
+    Ok(())
+}
+
 /// PR-1: the log holds no raw values, in notes neither.
 fn check_note(note: &str, targets: &[Target]) -> anyhow::Result<()> {
     ensure!(note.len() <= MAX_NOTE_BYTES, "the note has {} bytes, expected at most {MAX_NOTE_BYTES}", note.len());
@@ -106,8 +131,9 @@ fn check_note(note: &str, targets: &[Target]) -> anyhow::Result<()> {
         |word: &str| word.split_once('@').is_some_and(|(local, domain)| !local.is_empty() && domain.contains('.'));
     ensure!(
         !holds_value && !note.split_whitespace().any(address),
-        "the note names a person: it stays in the log for ever, which holds no e-mail, phone number or name"
+        "the note names a person, by an e-mail address or the identifier itself: it stays in the log for ever"
     );
+    ensure!(!note.chars().any(char::is_control), "the note holds a control character, expected one line of text");
     Ok(())
 }
 
@@ -121,7 +147,7 @@ mod tests {
         for fine in ["", "jo: ticket 812, typo at the till", "user 42 twice", "asked @jo"] {
             check_note(fine, &targets).unwrap();
         }
-        for refused in ["it is JANE@example.com", "mail to (other@shop.example)", &"x".repeat(501)] {
+        for refused in ["two\nlines", "it is JANE@example.com", "mail to (other@shop.example)", &"x".repeat(501)] {
             assert!(check_note(refused, &targets).is_err(), "{refused}");
         }
     }
