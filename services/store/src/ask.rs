@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::Result;
 use crate::batch::{ExactBatch, ExactTable, Place};
 use crate::columns::Who;
-use crate::session::Session;
+use crate::session::{Session, only};
 
 /// Rows may carry append times a little before that of the first record; an hour covers any broker's clock step.
 const APPEND_SLACK_MS: i64 = 3_600_000;
@@ -146,7 +146,7 @@ pub(crate) async fn identities(session: &Session, batch: &ExactBatch) -> Result<
 pub(crate) async fn is_running(session: &Session, token: &str) -> Result<bool> {
     let sql = "SELECT count() FROM system.processes WHERE Settings['log_comment'] = {token:String}";
     let query = session.client().query_raw(sql).param("token", token);
-    Ok(session.run("asking for running inserts", query.fetch_one::<u64>()).await? > 0)
+    Ok(session.run("asking for running inserts", only::<u64>(query)).await? > 0)
 }
 
 /// `partition` holds rows whose offset lies in the batch's range; the bound on `received_at` keeps it to recent parts.

@@ -1,4 +1,5 @@
-use clickhouse::Client;
+use clickhouse::query::Query;
+use clickhouse::{Client, RowOwned, RowRead};
 use std::time::Instant;
 
 use crate::columns::Encoded;
@@ -36,7 +37,7 @@ impl Session {
     /// Reads the server's clock again; a session can live for days.
     pub(crate) async fn read_clock(&mut self) -> Result<()> {
         let query = self.client().query("SELECT toUnixTimestamp64Milli(now64(3))");
-        let server_ms = self.run("reading the server's time", query.fetch_one::<i64>()).await?;
+        let server_ms = self.run("reading the server's time", only::<i64>(query)).await?;
         self.server_ms = server_ms;
         self.read_at = Instant::now();
         self.skew_ms = server_ms - now_ms();
@@ -71,6 +72,12 @@ impl Session {
         let sql = insert_sql(&self.table(encoded.table), encoded, lease);
         send(&self.store, self.client(), sql, encoded, token).await
     }
+}
+
+/// The one row of an answer that is read to its end: `fetch_one` stops after the row, and an answer that is not at its
+/// end by then closes the connection, which is not dialled again.
+pub(crate) async fn only<T: RowOwned + RowRead>(query: Query) -> clickhouse::error::Result<T> {
+    query.fetch_all().await?.pop().ok_or(clickhouse::error::Error::RowNotFound)
 }
 
 /// Sends one insert over any client.
