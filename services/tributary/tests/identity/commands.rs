@@ -177,7 +177,8 @@ fn a_closed_generation_is_not_mistaken_for_its_identifier() {
     let space = shop();
     seen(&space, &[("user_id", "51"), ("anonymous_id", "tablet")]);
     seen(&space, &[("user_id", "52"), ("anonymous_id", "tablet")]);
-    let key = json(&space, &["show", "anonymous_id:tablet"])["identifier"]["key"].as_str().unwrap().to_owned();
+    let shown = json(&space, &["show", "anonymous_id:tablet"]);
+    let key = shown["generations"][0]["identity_key"].as_str().unwrap();
     let output =
         space.run().args(["identity", "erase", &format!("key:{key}"), "--yes", "--note", "x"]).output().unwrap();
     let said = both(&output);
